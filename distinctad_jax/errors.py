@@ -1,0 +1,65 @@
+"""What a command says when it cannot go on: one line, one exit code.
+
+Every problem names where it is, what was found and needed, and what to do. `main` prints `error: WHERE: WHAT; MEND`
+and exits with the class's code; anything that is not a `Problem` is a bug of ours (code 70).
+"""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """`text` with control characters and line breaks escaped, so that a name cannot forge a second line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+class Problem(Exception):
+    """A fault that the user can mend.
+
+    Args:
+      what: what was found and what was needed, in one clause.
+      where: file, with line or field if there is one (`clips.csv:12:start`).
+      mend: what to do about it, as an imperative.
+    """
+
+    code = 70
+
+    def __init__(self, what: str, *, where: object = "", mend: str = ""):
+        self.what, self.where, self.mend = what, str(where), mend
+        line = f"{self.where}: {what}" if self.where else what
+        super().__init__(printable(f"{line}; {mend}" if mend else line))
+
+
+class BadUsage(Problem):
+    """Wrong flag, unknown config key, wrong value."""
+
+    code = 2
+
+
+class BadInput(Problem):
+    """A file, row or field that cannot be used."""
+
+    code = 3
+
+
+class BadEnvironment(Problem):
+    """Disk, permission, lock, device or memory."""
+
+    code = 4
+
+
+class BadResume(Problem):
+    """No usable checkpoint, or one of another run."""
+
+    code = 5
+
+
+class NonFinite(Problem):
+    """The loss or a gradient is not a finite number."""
+
+    code = 7
+
+
+class Stopped(Problem):
+    """Saved and stopped on a signal; the same command goes on from there."""
+
+    code = 75

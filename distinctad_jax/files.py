@@ -1,0 +1,79 @@
+"""Files that appear whole or not at all, and fingerprints of files."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from distinctad_jax.errors import BadEnvironment, BadInput
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yields a path beside `path` to write to; it takes the name `path` when the block ends without an error.
+
+    Errors: BadEnvironment if the folder cannot be written. Whatever ends the block early leaves nothing behind.
+    """
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        if error.filename is None or Path(str(error.filename)) not in (partial, path, path.parent):
+            raise
+        raise BadEnvironment(
+            f"cannot write: {error.strerror}", where=path, mend="free space or choose a folder that can be written"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text with LF line ends, whole or not at all."""
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes readable JSON with sorted keys, whole or not at all; NaN is refused."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Errors: BadInput if the file is missing, not UTF-8 or not JSON, with line and column."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput("no such file", where=path, mend="correct the path") from None
+    except UnicodeDecodeError as error:
+        raise BadInput(f"not UTF-8 at byte {error.start}", where=path, mend="save it as UTF-8") from None
+    except (json.JSONDecodeError, RecursionError) as error:
+        place = f"{path}:{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else path
+        raise BadInput("not valid JSON", where=place, mend="correct the file") from None
+
+
+def fingerprint(path: Path) -> str:
+    """sha256 of a file's bytes; for one over 64 MiB, of its size and its first and last MiB.
+
+    Errors: BadInput if it is not a regular file.
+    """
+    if not path.is_file():
+        raise BadInput("no such file", where=path, mend="correct the path")
+    size, digest, end = path.stat().st_size, hashlib.sha256(), 1 << 20
+    with path.open("rb") as file:
+        if size <= 64 * end:
+            for block in iter(lambda: file.read(end), b""):
+                digest.update(block)
+        else:
+            digest.update(f"{size}:".encode() + file.read(end))
+            file.seek(-end, os.SEEK_END)
+            digest.update(file.read(end))
+    return digest.hexdigest()
