@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,8 @@ class Movie:
     """All that is known of a movie before it is described.
 
     Units:  duration in seconds, None if unknown.
-    Errors: ValueError unless `clips[i]` is of this movie, has index i, and no clip starts before the one before it.
+    Errors: ValueError unless `clips[i]` is of this movie, has index i, and the clips stand in order of
+      (start, end).
     """
 
     key: str
@@ -63,11 +65,11 @@ class Movie:
         for position, clip in enumerate(self.clips):
             if clip.movie != self.key or clip.index != position:
                 raise ValueError(f"Clip {position} of movie {self.key!r} says {clip.movie!r}, index {clip.index}.")
-        for before, after in zip(self.clips, self.clips[1:], strict=False):
-            if after.span.start < before.span.start:
+        for before, after in itertools.pairwise(self.clips):
+            if after.span < before.span:
                 raise ValueError(
-                    f"Movie {self.key!r}: clip {after.index} starts at {after.span.start} s, before clip {before.index} "
-                    f"at {before.span.start} s; clips must stand in order of time."
+                    f"Movie {self.key!r}: clip {after.index} at {after.span.start} s follows clip {before.index} at "
+                    f"{before.span.start} s; clips must stand in order of (start, end)."
                 )
 
 

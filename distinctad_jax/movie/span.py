@@ -16,12 +16,14 @@ class Span:
     Errors: ValueError unless both are finite and 0 <= start < end.
     """
 
-    start: float
-    end: float
+    start: float | int  # kept as float; the run-time checks of the tests take no int for a float
+    end: float | int
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.start) and math.isfinite(self.end) and 0 <= self.start < self.end):
             raise ValueError(f"A span needs finite 0 <= start < end in seconds, got {self.start} to {self.end}.")
+        object.__setattr__(self, "start", float(self.start))
+        object.__setattr__(self, "end", float(self.end))
 
     @property
     def seconds(self) -> float:
@@ -50,7 +52,12 @@ def merge(spans: Iterable[Span]) -> list[Span]:
 
 
 def gaps(
-    occupied: Iterable[Span], duration: float, *, shortest: float = 2.0, lead_in: float = 0.3, lead_out: float = 0.3
+    occupied: Iterable[Span],
+    duration: float | int,
+    *,
+    shortest: float = 2.0,
+    lead_in: float = 0.3,
+    lead_out: float = 0.3,
 ) -> list[Span]:
     """The silences of a movie that can hold a description, in order.
 
@@ -76,7 +83,7 @@ def gaps(
     return found
 
 
-def clock(seconds: float) -> str:
+def clock(seconds: float | int) -> str:
     """`hh:mm:ss.mmm`, rounded to the nearest millisecond; hours grow as they must.
 
     Errors: ValueError if seconds is negative or not finite.

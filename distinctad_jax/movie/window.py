@@ -6,9 +6,8 @@ A window never crosses from one movie into another, for it is made of positions 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
-Policy = Literal["block", "centered", "causal"]
+POLICIES = ("block", "centered", "causal")
 PADDING = -1
 
 
@@ -16,8 +15,8 @@ PADDING = -1
 class Window:
     """Positions in a movie's list of clips.
 
-    Shapes: `members` and `targets` have the size of the window; members are consecutive and rising, and `PADDING` (-1)
-      fills what is left at the end. `targets` marks the members that are to be learned from or scored.
+    Shapes: `members` and `targets` have the size of the window; members are consecutive and rising, and `PADDING`
+      (-1) fills what is left at the end. `targets` marks the members that are to be learned from or scored.
     Errors: ValueError if the two differ in length or a padding slot is a target.
     """
 
@@ -60,7 +59,7 @@ def training_windows(count: int, size: int, stride: int = 1) -> list[Window]:
     return [_window(start, min(start + size, count), size, range(count)) for start in starts]
 
 
-def evaluation_windows(count: int, size: int, policy: Policy) -> list[Window]:
+def evaluation_windows(count: int, size: int, policy: str) -> list[Window]:
     """Windows over a movie of `count` clips in which each clip is a target exactly once, in order of the clips.
 
     `block`: groups that do not overlap, the last one padded. `centered`: one window for each clip, `size // 2` clips
@@ -81,4 +80,4 @@ def evaluation_windows(count: int, size: int, policy: Policy) -> list[Window]:
         ]
     if policy == "causal":
         return [_window(max(clip + 1 - size, 0), clip + 1, size, range(clip, clip + 1)) for clip in range(count)]
-    raise ValueError(f"The window policies are {', '.join(get_args(Policy))}; got {policy!r}.")
+    raise ValueError(f"The window policies are {', '.join(POLICIES)}; got {policy!r}.")
