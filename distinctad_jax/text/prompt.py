@@ -1,0 +1,70 @@
+"""What the narrator is told before it speaks: who may be seen, and what to do.
+
+Source: the role -> spoken name rule and the shape of the prompt follow AutoAD; names only, in cast order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from distinctad_jax.text.distinct import words
+
+INSTRUCTION = "Describe:"
+NAMES_LEAD = "Possible characters:"
+
+
+@dataclass(frozen=True)
+class NamesConfig:
+    """Whose names the narrator is given.
+
+    `source`: "cast" gives the head of the clip's cast list; "oracle" those of it that the reference text uses, which
+    nobody knows outside an ablation; "none" gives no list. `limit`: at most so many names. `dropout`: in training
+    each name is left out with this probability, so that the list is no promise.
+    """
+
+    source: Literal["oracle", "cast", "none"] = "cast"
+    limit: int = 5
+    dropout: float = 0.1
+
+    def __post_init__(self):
+        if self.source not in ("oracle", "cast", "none"):
+            raise ValueError(f"names come from oracle, cast or none, got source={self.source!r}")
+        if self.limit < 1 or not 0 <= self.dropout < 1:
+            raise ValueError(f"names need limit >= 1 and 0 <= dropout < 1, got {self}")
+
+
+def spoken_name(role: str) -> str:
+    """The name by which a description calls a role: `Jake Sully` -> `Jake`, `Dr. Grace Augustine` -> `Grace`.
+
+    The first token; if it ends with a dot, the second, without punctuation. Brackets (`(uncredited)`) are no part
+    of a role. Empty if nothing remains.
+    """
+    tokens = re.sub(r"[(\[].*?[)\]]", " ", role).split()
+    titled = len(tokens) > 1 and tokens[0].endswith(".")
+    chosen = tokens[1] if titled else (tokens[0] if tokens else "")
+    return re.sub(r"^[^\w]+|[^\w]+$", "", chosen)
+
+
+def spoken_names(roles: Iterable[str]) -> tuple[str, ...]:
+    """The spoken names of a cast list in its order, each once."""
+    return tuple(dict.fromkeys(name for role in roles if (name := spoken_name(role))))
+
+
+def names_in(text: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the spoken names that occur as words of the text, in their own order (the oracle)."""
+    used = {word.text for word in words(text)}
+    return tuple(name for name in names if (parts := [w.text for w in words(name)]) and used.issuperset(parts))
+
+
+def names_prompt(names: Sequence[str], limit: int = 5) -> str:
+    """`Possible characters: A, B, C.` with at most `limit` names; empty without names."""
+    chosen = list(names)[:limit]
+    return f"{NAMES_LEAD} {', '.join(chosen)}." if chosen else ""
+
+
+def narrator_prompt(names: Sequence[str], limit: int = 5) -> str:
+    """All that stands before the visual tokens: the names, if any, and the instruction."""
+    return f"{names_prompt(names, limit)} {INSTRUCTION}".strip()
