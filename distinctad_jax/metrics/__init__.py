@@ -1,0 +1,7 @@
+"""Sentences and references to numbers, one metric a file; NumPy and plain Python only.
+
+tokenise.py turns a description into the words that caption scores count. cider.py, rouge.py and bleu.py compare a
+prediction with its reference. recall.py asks whether a prediction finds its own reference among its neighbours, by a
+similarity of similarity.py. distinctiveness.py and repetition.py look at a description among its neighbours
+(neighbours.py). baselines.py makes predictions that see no movie. scores.py runs them all on rows of a benchmark.
+"""
