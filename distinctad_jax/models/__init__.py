@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: the towers, the language model, and what joins them. Nothing here knows of movies or files."""
+"""Arrays in, arrays out: towers, language model and what joins them. Nothing here knows of movies or files."""

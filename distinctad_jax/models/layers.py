@@ -21,17 +21,17 @@ EPSILON = 1e-5  # CLIP's and GPT-2's; Flax's default is 1e-6, which moves the ou
 DTYPES = ("float32", "bfloat16")
 
 
-def quick_gelu(values: Float[Array, "..."]) -> Float[Array, "..."]:
+def quick_gelu(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """x * sigmoid(1.702 x): the activation that OpenAI's CLIP was trained with."""
     return values * jax.nn.sigmoid(1.702 * values)
 
 
-def gelu(values: Float[Array, "..."]) -> Float[Array, "..."]:
+def gelu(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """The exact GELU, of CLIP models retrained by LAION."""
     return jax.nn.gelu(values, approximate=False)
 
 
-def gelu_tanh(values: Float[Array, "..."]) -> Float[Array, "..."]:
+def gelu_tanh(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """The tanh form of GELU, GPT-2's ("gelu_new")."""
     return jax.nn.gelu(values, approximate=True)
 
@@ -80,7 +80,7 @@ def normal(stddev: float, shape: tuple[int, ...], rngs: nnx.Rngs) -> nnx.Param:
     return nnx.Param(nnx.initializers.normal(stddev)(rngs.params(), shape, jnp.float32))
 
 
-def dropout(values: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Float[Array, "..."]:
+def dropout(values: Float[Array, "*shape"], rate: float, key: PRNGKeyArray | None) -> Float[Array, "*shape"]:
     """Zeroes a share `rate` of the values and scales up the rest; changes nothing without a key."""
     if key is None or rate == 0:
         return values
