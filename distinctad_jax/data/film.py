@@ -1,0 +1,227 @@
+"""A film file opened with care, as pictures in order of time.
+
+The file may come from anywhere: only a regular file is opened, by its descriptor and not by its name, only as one of
+a list of film formats (so a playlist that names other files is refused), and no picture of more than `MAX_PIXELS` is
+decoded. Times are seconds from the first shown picture and come from the timestamps, never from counting, so films of
+variable frame rate, with an offset start or with edit lists are read as a player shows them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from distinctad_jax.errors import BadEnvironment, BadInput
+from distinctad_jax.movie.span import clock
+
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf"
+MAX_PIXELS = 50_000_000
+MEND = "give a video file such as .mp4, .mkv or .webm, or convert it with ffmpeg"
+_FAR = 8.0  # s; a seek decodes half a group of pictures for nothing, so it must jump over several groups
+_LATEST = 1e9  # s; later moments would not fit the integers of a time base of nanoseconds
+_SLACK = 0.5  # s; sound often goes on for so long after the last picture, and the stated length may include it
+_SAME = 1e-6  # s; times that differ by less are one time written in two time bases
+
+
+@dataclass
+class Damage:
+    """What went wrong on the way through a film, for one report at the end."""
+
+    packets: int = 0
+    backward: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def tell(self, path: Path, problems: list[str] | None) -> None:
+        """Adds what was found to `problems`; BadInput if there is something to tell and nobody to hear it."""
+        if self.notes and problems is None:
+            raise BadInput("; ".join(self.notes), where=path, mend="replace it with an undamaged copy")
+        if problems is not None:
+            problems.extend(f"{path}: {note}" for note in self.notes)
+
+
+class Film:
+    """The first video stream of a file that is not a cover picture; made by `opened`."""
+
+    def __init__(self, path: Path, container: InputContainer, stream: VideoStream):
+        self.path, self.container, self.stream = path, container, stream
+        self.damage = Damage()
+
+    @property
+    def has_audio(self) -> bool:
+        return bool(self.container.streams.audio)
+
+    @property
+    def _base(self) -> Fraction:
+        return self.stream.time_base or Fraction(1, 1000)
+
+    def pictures(self, next_wanted: Callable[[], float]) -> Iterator[tuple[float, VideoFrame]]:
+        """Yields `(time, picture)` in order of time, the first at 0 s.
+
+        Leaps to the key picture before `next_wanted()` whenever that moment is far ahead.
+
+        Errors: BadInput if not one picture could be decoded. Damage further on is counted in `self.damage`.
+        """
+        frames = self._decoded()
+        first = next(frames, None)
+        if first is None or first.pts is None:
+            raise BadInput("not one picture could be decoded", where=self.path, mend=MEND)
+        zero, now, sought = first.pts, 0.0, 0.0
+        yield 0.0, first
+        while True:
+            target = next_wanted()
+            if target > now + _FAR and target > sought:
+                sought = target
+                frames = self._leap(zero, target, now) or frames
+            frame = next(frames, None)
+            if frame is None or frame.pts is None:
+                return
+            time = float((frame.pts - zero) * self._base)
+            if time <= now:  # after a leap: seen already; otherwise a clock that runs backward
+                self.damage.backward += sought == 0.0
+                continue
+            now = time
+            yield now, frame
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (FFmpegError, OSError):
+                self.damage.packets += 1
+                packet = None
+            if packet is None:
+                return
+            try:
+                frames = packet.decode()
+            except FFmpegError:
+                self.damage.packets += 1
+                continue
+            yield from (frame for frame in frames if isinstance(frame, VideoFrame) and frame.pts is not None)
+
+    def _leap(self, zero: int, target: float, now: float) -> Iterator[VideoFrame] | None:
+        """The pictures from a key picture at or before `target` on; None if the file cannot be sought in."""
+        back = 0.0
+        while True:
+            start = min(max(target - back, 0.0), _LATEST)
+            try:
+                self.container.seek(zero + int(start / self._base), stream=self.stream, backward=True)
+            except (FFmpegError, OSError):
+                return None
+            frames = self._decoded()
+            first = next(frames, None)
+            landed = None if first is None or first.pts is None else float((first.pts - zero) * self._base)
+            if start <= now or (landed is not None and landed <= target + _SAME):
+                return _chained(first, frames)
+            back = back * 2 or 5.0  # transport streams land after the target: ask for an earlier moment
+
+    def declared(self) -> float | None:
+        """How long the file says the pictures last, in seconds; None if it says nothing."""
+        if self.stream.duration:
+            return float(self.stream.duration * self._base)
+        if not self.container.duration:
+            return None
+        late = float((self.stream.start_time or 0) * self._base) - (self.container.start_time or 0) / av.time_base
+        return max(self.container.duration / av.time_base - max(late, 0.0), 0.0) or None
+
+    def duration(self) -> float:
+        """Seconds from the first picture to the end of the last: as declared, else by the times of all packets."""
+        declared = self.declared()
+        if declared is not None:
+            return declared
+        starts: list[int] = []
+        ends: list[int] = []
+        with contextlib.suppress(FFmpegError):
+            self.container.seek(0)
+            for packet in self.container.demux(self.stream):
+                if packet.pts is not None:
+                    starts = [min([packet.pts, *starts])]
+                    ends = [max([packet.pts + (packet.duration or 0), *ends])]
+        return float((ends[0] - starts[0]) * self._base) if starts else 0.0
+
+    def held_until(self, time: float, last: VideoFrame) -> float:
+        """How long the last picture, at `time`, may be held: for ever, unless the film broke off before its end."""
+        lasts = float((last.duration or 0) * self._base)
+        end, declared = time + lasts, self.declared()
+        if self.damage.packets:
+            self.damage.notes.append(f"{self.damage.packets} packets are damaged and could not be decoded")
+        if self.damage.backward:
+            self.damage.notes.append(f"{self.damage.backward} pictures whose time runs backward were left out")
+        if declared is None or declared <= end + max(_SLACK, 2 * lasts):
+            return float("inf")
+        self.damage.notes.append(f"decoded to {clock(end)} of {clock(declared)}")
+        return end
+
+
+def _chained(first: VideoFrame | None, rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    if first is not None:
+        yield first
+    yield from rest
+
+
+def _file(path: Path) -> BinaryIO:
+    try:
+        # Without waiting: opening a named pipe would otherwise hang until somebody writes to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise BadInput("no such file", where=path, mend="correct the path") from None
+    except PermissionError:
+        raise BadEnvironment("may not be read", where=path, mend="give read permission") from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot be opened ({error})", where=path, mend=MEND) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise BadInput("is not a regular file", where=path, mend=MEND)
+    return os.fdopen(descriptor, "rb")
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Film]:
+    """The film in `path`, closed at the end of the block.
+
+    Errors: BadInput if it is missing, no regular file, no film, without a video stream, or its pictures are too big.
+    """
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(_file(path))
+        head = file.read(16)
+        if not head:
+            raise BadInput("the file is empty", where=path, mend=MEND)
+        file.seek(0)
+        limit = {"max_pixels": str(MAX_PIXELS)}
+        whitelist = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+        try:
+            container = stack.enter_context(av.open(file, mode="r", options=limit, container_options=whitelist))
+        except (FFmpegError, UnicodeError) as error:
+            kind = "a list of files" if head.startswith((b"#EXTM3U", b"ffconcat")) else "no film, or a damaged one"
+            raise BadInput(kind, where=path, mend=MEND) from error
+        yield Film(path, container, _chosen(container, path, limit))
+
+
+def _chosen(container: InputContainer, path: Path, limit: dict[str, str]) -> VideoStream:
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not streams:
+        raise BadInput("no video stream", where=path, mend=MEND)
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise BadInput("its pictures are in a format that cannot be decoded", where=path, mend=MEND)
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > MAX_PIXELS:
+        raise BadInput(
+            f"pictures of {width}x{height}, over {MAX_PIXELS} pixels", where=path, mend="scale it down with ffmpeg"
+        )
+    stream.codec_context.options = limit  # those given at the opening reach the probe only
+    stream.thread_type = "AUTO"
+    return stream

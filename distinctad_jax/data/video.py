@@ -1,0 +1,201 @@
+"""A movie file and spans in; upright uint8 pictures out, in one pass over the file."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from av.video.frame import VideoFrame
+from jaxtyping import Float32, UInt8
+
+from distinctad_jax.data.film import MAX_PIXELS, Film, opened
+from distinctad_jax.errors import BadInput
+from distinctad_jax.movie.span import Span
+
+RULES = ("centres", "starts")
+_THINNEST = 20.0  # a thinner picture, scaled until its short side fits, would need more memory than a film
+_SAME = 1e-6  # s; times that differ by less are one time written in two time bases
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What a film says of itself, checked by decoding one picture.
+
+    Units: width and height in square, upright pixels; frames_per_second is the average that the file states, 0 if it
+      states none; duration in seconds from the first picture to the end of the last.
+    """
+
+    width: int
+    height: int
+    frames_per_second: float
+    duration: float
+    has_audio: bool
+
+
+@dataclass(frozen=True)
+class _Geometry:
+    """How a coded picture becomes the picture that is handed out: scale, turn, cut."""
+
+    scaled: tuple[int, int]  # width, height before turning
+    quarter_turns: int  # anticlockwise
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def read_frames(
+    path: Path,
+    spans: Sequence[Span],
+    frames: int,
+    size: int | None = None,
+    *,
+    rule: str = "centres",
+    problems: list[str] | None = None,
+) -> Iterator[tuple[int, UInt8[np.ndarray, "frames height width 3"], Float32[np.ndarray, " frames"]]]:
+    """Yields `(position in spans, pictures, their times)` for each span, as soon as its last picture is known.
+
+    One forward pass serves all spans; they may be unsorted, overlap, or last longer than the film. A picture is the
+    one on screen at its moment; past the end of the film that is the last one. Of a film that is damaged midway the
+    spans that were reached are yielded, and those of which nothing could be decoded are left out. What was damaged or
+    left out is said in sentences added to `problems`; without that list it is an error once the rest is yielded.
+
+    Shapes: RGB uint8; with `size`, the geometry of CLIP's preprocessing: the short side scaled to `size` by an
+      antialiased bicubic filter, then the middle `size` x `size`. Without, the film's own shape with square pixels.
+    Units:  seconds from the first shown picture. Rule `centres` takes the middles of `frames` equal parts of a span,
+      `starts` their starts (as AutoAD-II does).
+    Errors: BadInput, naming file and mend, if it is missing, no regular file, no film, without a video stream,
+      without one picture that can be decoded, too thin for `size`, or damaged and no `problems` given; ValueError if
+      frames < 1, size < 1 or the rule is another.
+    """
+    if frames < 1:
+        raise ValueError(f"A span needs at least 1 frame, got {frames}.")
+    wanted = [moment for span in spans for moment in moments(span, frames, rule)]
+    found: dict[int, list[tuple[np.ndarray, float]]] = {}
+    with opened(path) as film:
+        for slot, picture, time in _on_screen(film, wanted, size):
+            position = slot // frames
+            pictures = found.setdefault(position, [])
+            pictures.append((picture, time))
+            if len(pictures) == frames:
+                yield _stacked(position, found.pop(position), frames)
+        for position in sorted(found):  # the film broke off inside these: hold what was last seen of them
+            yield _stacked(position, found[position], frames)
+        film.damage.tell(path, problems)
+
+
+def read_shown(
+    path: Path, times: Sequence[float], size: int | None = None, *, problems: list[str] | None = None
+) -> Iterator[tuple[int, UInt8[np.ndarray, "height width 3"], float]]:
+    """Yields `(position in times, picture on screen, its own time)` in order of time; for thumbnails.
+
+    Pictures are shared between moments that show the same one: copy before writing into one. Of a film that is
+    damaged midway, moments that were not reached are left out. Shapes, units, errors and `problems` as `read_frames`.
+    """
+    with opened(path) as film:
+        yield from _on_screen(film, times, size)
+        film.damage.tell(path, problems)
+
+
+def probe(path: Path) -> VideoFacts:
+    """What a film says of itself, after decoding its first picture; errors as in `read_frames`."""
+    with opened(path) as film:
+        _, first = next(film.pictures(lambda: 0.0))
+        geometry = _geometry(film, first, None)
+        rate = film.stream.average_rate or film.stream.base_rate
+        return VideoFacts(
+            width=geometry.width,
+            height=geometry.height,
+            frames_per_second=float(rate) if rate else 0.0,
+            duration=film.duration(),
+            has_audio=film.has_audio,
+        )
+
+
+def moments(span: Span, frames: int, rule: str = "centres") -> list[float]:
+    """The moments of `span` to look at: the middles (`centres`) or the starts (`starts`) of `frames` equal parts.
+
+    Errors: ValueError for another rule.
+    """
+    if rule not in RULES:
+        raise ValueError(f"The rules are {', '.join(RULES)}; got {rule!r}.")
+    shift = 0.5 if rule == "centres" else 0.0
+    return [span.start + (part + shift) * span.seconds / frames for part in range(frames)]
+
+
+def _stacked(
+    position: int, pictures: list[tuple[np.ndarray, float]], frames: int
+) -> tuple[int, UInt8[np.ndarray, "frames height width 3"], Float32[np.ndarray, " frames"]]:
+    pictures = pictures + [pictures[-1]] * (frames - len(pictures))
+    return position, np.stack([picture for picture, _ in pictures]), np.asarray([t for _, t in pictures], np.float32)
+
+
+class _Drawer:
+    """Turns coded pictures into arrays of one shape; a picture that is asked for twice in a row is drawn once."""
+
+    def __init__(self, film: Film, size: int | None):
+        self.film, self.size = film, size
+        self.geometry: _Geometry | None = None
+        self.drawn: tuple[float, np.ndarray] | None = None
+
+    def __call__(self, time: float, frame: VideoFrame) -> np.ndarray:
+        self.geometry = self.geometry or _geometry(self.film, frame, self.size)
+        if self.drawn is None or self.drawn[0] != time:
+            self.drawn = time, _draw(frame, self.geometry)
+        return self.drawn[1]
+
+
+def _on_screen(
+    film: Film, times: Sequence[float], size: int | None
+) -> Iterator[tuple[int, UInt8[np.ndarray, "height width 3"], float]]:
+    if size is not None and size < 1:
+        raise ValueError(f"A picture needs size >= 1, got {size}.")
+    wanted = deque(sorted(range(len(times)), key=lambda position: times[position]))
+    if not wanted:
+        return
+    draw = _Drawer(film, size)
+    last: tuple[float, VideoFrame] | None = None
+    for time, frame in film.pictures(lambda: times[wanted[0]]):
+        while last is not None and wanted and time > times[wanted[0]] + _SAME:
+            yield wanted.popleft(), draw(*last), last[0]
+        if not wanted:
+            return
+        last = time, frame
+    if last is None:
+        return
+    end = film.held_until(*last)
+    while wanted and times[wanted[0]] < end:
+        yield wanted.popleft(), draw(*last), last[0]
+    if wanted:
+        film.damage.notes.append(f"{len(wanted)} of {len(times)} moments lie in the part that cannot be decoded")
+
+
+def _geometry(film: Film, frame: VideoFrame, size: int | None) -> _Geometry:
+    ratio = film.stream.sample_aspect_ratio
+    aspect = float(ratio) if ratio and 0.1 < ratio < 10 else 1.0  # width of a pixel over its height
+    width, height = frame.width * max(aspect, 1.0), frame.height / min(aspect, 1.0)
+    factor = 1.0 if size is None else size / min(width, height)
+    if max(width, height) > _THINNEST * min(width, height) or width * height * factor**2 > MAX_PIXELS:
+        raise BadInput(
+            f"pictures of {frame.width}x{frame.height} cannot be scaled and cut",
+            where=film.path,
+            mend="crop it with ffmpeg",
+        )
+    # As torchvision's Resize and CenterCrop do: the long side is cut off to a whole number, the margin is rounded.
+    scaled = (max(int(width * factor + _SAME), 1), max(int(height * factor + _SAME), 1))
+    turns = round(frame.rotation / 90) % 4
+    wide, tall = scaled if turns % 2 == 0 else scaled[::-1]
+    if size is None:
+        return _Geometry(scaled, turns, 0, 0, tall, wide)
+    return _Geometry(scaled, turns, round((tall - size) / 2), round((wide - size) / 2), size, size)
+
+
+def _draw(frame: VideoFrame, geometry: _Geometry) -> np.ndarray:
+    width, height = geometry.scaled
+    picture = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC")
+    upright = np.rot90(picture, geometry.quarter_turns)
+    top, left = geometry.top, geometry.left
+    return np.ascontiguousarray(upright[top : top + geometry.height, left : left + geometry.width])
