@@ -1,0 +1,1 @@
+"""Files -> NumPy batches: annotation tables, video, records on disk, and the pipeline that shuffles and pads."""
