@@ -1,0 +1,35 @@
+"""Evaluate: score the narrator on unseen movies, beside predictions that see no movie.
+
+Run:    python -m distinctad_jax.main --config=configs/evaluate.py
+Needs:  configs/stage2.py.  Gives: predictions.csv in the peers' columns, and scores.json.
+"""
+
+from ml_collections import ConfigDict
+
+from distinctad_jax.config import choose, earlier
+
+# Beam search as the AutoAD line of work does it.
+DECODING = {"beams": 5, "max_tokens": 67, "repetition_penalty": 1.2, "no_repeat": 3}
+EVALUATE = {
+    "split": "test",
+    "policy": "block",
+    "windows": 4,
+    "neighbours": 8,
+    "recall": ((1, 5), (5, 16)),
+    "similarity": "unigram_f1",
+    "decoding": DECODING,
+}
+
+
+def get_config(size: str = "toy") -> ConfigDict:
+    """The config of a size."""
+    config = earlier(__file__, "stage2", size)
+    config.update({"recipe": "evaluate", "evaluate": EVALUATE})
+    sizes = {
+        "toy": {"windows": 8, "decoding": {"beams": 3, "max_tokens": 32}},
+        "tiny": {"windows": 2, "neighbours": 3, "decoding": {"beams": 2, "max_tokens": 8}},
+        "base": {},
+        "large": {"windows": 1},
+    }
+    config.evaluate.update(choose(sizes, size, __file__))
+    return config

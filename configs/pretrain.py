@@ -1,0 +1,56 @@
+"""Pretrain: the towers and the language model that the method starts from.
+
+Run:    python -m distinctad_jax.main --config=configs/pretrain.py
+        python -m distinctad_jax.main --config=configs/pretrain.py:base --config.pretrain.clip=clip-vit-base-patch16 \
+            --config.pretrain.gpt2=gpt2
+Needs:  the toy cinema's stills (toy, tiny), or folders with published weights in Hugging Face layout (base, large).
+Gives:  an aligner and a language model, each with its tokenizer.
+"""
+
+from ml_collections import ConfigDict
+
+from distinctad_jax.config import choose, earlier
+
+SIZES = {
+    "vocab": 640,
+    "image_size": 64,
+    "patch": 16,
+    "text_length": 40,
+    "tower_width": 128,
+    "tower_layers": 4,
+    "tower_heads": 4,
+    "projection": 128,
+    "language_length": 80,
+    "language_width": 128,
+    "language_layers": 4,
+    "language_heads": 4,
+}
+TINY_SIZES = SIZES | {"vocab": 320, "tower_width": 32, "tower_layers": 2, "tower_heads": 2, "projection": 32}
+TINY_SIZES |= {"language_width": 32, "language_layers": 2, "language_heads": 2, "language_length": 96, "text_length": 64}
+TOY = {
+    "source": "stills",
+    "sizes": SIZES,
+    "towers": {
+        "steps": 240,
+        "batch": 192,
+        "save_every": 200,
+        "optimiser": {"peak": 1e-3, "warmup_steps": 40, "weight_decay": 0.05},
+    },
+    "language": {
+        "steps": 150,
+        "batch": 128,
+        "save_every": 200,
+        "optimiser": {"peak": 2e-3, "warmup_steps": 20},
+    },
+}
+QUICK = {"steps": 2, "batch": 16, "save_every": 1, "log_every": 1, "optimiser": {"peak": 1e-3, "warmup_steps": 1}}
+TINY = {"source": "stills", "sizes": TINY_SIZES, "towers": QUICK, "language": QUICK}
+PUBLISHED = {"source": "published", "clip": "", "gpt2": ""}
+
+
+def get_config(size: str = "toy") -> ConfigDict:
+    """The config of a size."""
+    config = earlier(__file__, "pack", size)
+    sizes = {"toy": TOY, "tiny": TINY, "base": PUBLISHED, "large": PUBLISHED}
+    config.update({"recipe": "pretrain", "pretrain": choose(sizes, size, __file__)})
+    return config

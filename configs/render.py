@@ -1,0 +1,20 @@
+"""Toy cinema: made-up movies as real files, the data that everything runs on by default.
+
+Run:    python -m distinctad_jax.main --config=configs/render.py
+Gives:  movies (MP4), subtitles (SRT), cast and portraits, one annotation table, splits, and captioned stills.
+Sizes:  toy (default), tiny (seconds, for tests), base and large (nothing is made up: bring files, see pack.py).
+"""
+
+from ml_collections import ConfigDict
+
+from distinctad_jax.config import choose
+
+TOY = {"seed": 0, "train": 40, "val": 4, "test": 10, "stills": 6000, "still_size": 64, "workers": 2}
+TINY = TOY | {"train": 2, "val": 1, "test": 1, "stills": 64, "scenes": (2, 2), "clips": (6, 6), "workers": 1}
+
+
+def get_config(size: str = "toy") -> ConfigDict:
+    """The config of a size."""
+    sizes = {"toy": {"render": TOY}, "tiny": {"render": TINY}, "base": {}, "large": {}}
+    workdir = {"tiny": "runs/tiny"}.get(size, "runs")
+    return ConfigDict({"recipe": "render", "workdir": workdir, "seed": 0, "mesh": {}} | choose(sizes, size, __file__))

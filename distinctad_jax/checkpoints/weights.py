@@ -1,0 +1,83 @@
+"""A finished model's arrays as one safetensors file, named by parameter path: what one recipe hands to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from distinctad_jax.errors import BadInput
+from distinctad_jax.files import whole
+
+M = TypeVar("M", bound=nnx.Module)
+
+
+def flat(tree: Any) -> dict[str, Any]:
+    """A nested dict's leaves by path, `vision/blocks/0/qkv/kernel`."""
+    if not isinstance(tree, dict):
+        raise TypeError(f"needed a nested dict, found {type(tree).__name__}")
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            leaves |= {f"{key}/{path}": leaf for path, leaf in flat(value).items()}
+        else:
+            leaves[str(key)] = value
+    return leaves
+
+
+def save_weights(path: Path, *trees: Any) -> None:
+    """Writes the leaves of nested dicts; the file appears whole or not at all."""
+    leaves = {name: np.ascontiguousarray(jax.device_get(leaf)) for tree in trees for name, leaf in flat(tree).items()}
+    with whole(path) as partial:
+        save_file(leaves, partial)
+
+
+def load_weights(path: Path, prefix: str = "") -> dict[str, np.ndarray]:
+    """The arrays by path; with `prefix`, only those below it, without it.
+
+    Errors: BadInput if the file is missing or no safetensors file.
+    """
+    if not path.is_file():
+        raise BadInput("no such weights", where=path, mend="run the recipe that makes them again")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (no mapping)
+            return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise BadInput(f"not a sound safetensors file ({error})", where=path, mend="make it again") from None
+
+
+def assemble(make: Callable[[], M], weights: dict[str, np.ndarray], where: Path) -> M:
+    """The module that `make` would build, with `weights` for its arrays; nothing random is drawn.
+
+    Errors: BadInput that lists the first missing, extra or misshaped arrays.
+    """
+    graph, state = nnx.split(nnx.eval_shape(make))
+    needed = flat(nnx.to_pure_dict(state))
+    faults = [f"{name} is missing" for name in needed if name not in weights]
+    faults += [f"{name} is not of this model" for name in weights if name not in needed]
+    faults += [
+        f"{name} has shape {weights[name].shape}, needed {leaf.shape}"
+        for name, leaf in needed.items()
+        if name in weights and weights[name].shape != leaf.shape
+    ]
+    if faults:
+        told = "; ".join(faults[:5])
+        raise BadInput(f"{len(faults)} arrays do not fit: {told}", where=where, mend="use the config it was made with")
+    arrays = {name: jnp.asarray(weights[name], leaf.dtype) for name, leaf in needed.items()}
+    return nnx.merge(graph, _nested(nnx.to_pure_dict(state), arrays))
+
+
+def _nested(like: dict[Any, Any], arrays: dict[str, Any], path: str = "") -> dict[Any, Any]:
+    """`arrays` in the nesting of `like`: nnx.merge goes by the order of leaves, so the order must be the model's."""
+    return {
+        key: _nested(value, arrays, f"{path}{key}/") if isinstance(value, dict) else arrays[f"{path}{key}"]
+        for key, value in like.items()
+    }

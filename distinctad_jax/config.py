@@ -1,0 +1,100 @@
+"""From a ConfigDict to frozen dataclasses: every key is a field, every field is set, no key is unknown."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ml_collections import ConfigDict
+
+from distinctad_jax.errors import BadUsage
+
+T = TypeVar("T")
+
+
+def build(cls: type[T], mapping: Mapping[str, Any] | ConfigDict, where: str = "config") -> T:
+    """Makes `cls`, a frozen dataclass, of a mapping, and its fields that are dataclasses of nested mappings.
+
+    Errors: BadUsage that names the key, for an unknown or missing key, a wrong type, or a value the class refuses.
+    """
+    given = mapping.to_dict() if isinstance(mapping, ConfigDict) else dict(mapping)
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(cls)
+    for key in given:
+        if key not in fields:
+            known = ", ".join(fields)
+            raise BadUsage(f"unknown key, known are: {known}", where=f"{where}.{key}", mend="correct or remove it")
+    for name, field in fields.items():
+        optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if name not in given and not optional:
+            raise BadUsage("the key is missing", where=f"{where}.{name}", mend="set it")
+    values = {key: _value(hints[key], value, f"{where}.{key}") for key, value in given.items()}
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise BadUsage(str(error).rstrip("."), where=where, mend="correct the value") from None
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    """`value` as the type that `hint` names; ints pass for floats, lists for tuples."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(value, (Mapping, ConfigDict)):
+        return build(hint, value, where)  # type: ignore[type-var]
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in args:
+            return None
+        return _value(next(arg for arg in args if arg is not type(None)), value, where)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
+        if len(kinds) != len(value):
+            raise _wrong(where, value, f"{len(kinds)} values")
+        return tuple(_value(kind, item, f"{where}[{place}]") for place, (kind, item) in enumerate(zip(kinds, value)))
+    if origin is dict and isinstance(value, Mapping):
+        return {key: _value(args[1], item, f"{where}.{key}") for key, item in value.items()}
+    if origin is typing.Literal:
+        if value not in args:
+            raise _wrong(where, value, "one of " + ", ".join(map(repr, args)))
+        return value
+    if hint is Any:
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise _wrong(where, value, getattr(hint, "__name__", str(hint)))
+
+
+def _wrong(where: str, value: Any, needed: str) -> BadUsage:
+    return BadUsage(f"found {value!r}, needed {needed}", where=where, mend="correct the value")
+
+
+def plain(config: Any) -> Any:
+    """A config as JSON values, with which its hash is taken."""
+    if dataclasses.is_dataclass(config):
+        return {field.name: plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
+    if isinstance(config, Mapping):
+        return {str(key): plain(value) for key, value in config.items()}
+    return [plain(value) for value in config] if isinstance(config, (list, tuple)) else config
+
+
+def earlier(file: str, name: str, size: str) -> ConfigDict:
+    """The config `name` that lies beside the config `file`, at the same size: what a later recipe builds on."""
+    path = Path(file).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"distinctad_config_{name}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise BadUsage("no such config", where=path, mend="keep the configs in one folder")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(size)
+
+
+def choose(sizes: Mapping[str, T], size: str, file: str) -> T:
+    """The entry of a config's table of sizes. Errors: BadUsage that names the sizes there are."""
+    if size not in sizes:
+        raise BadUsage(f"no size {size!r}", where=Path(file).name, mend=f"choose one of: {', '.join(sizes)}")
+    return sizes[size]

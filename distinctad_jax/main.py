@@ -1,0 +1,91 @@
+"""One entry point for every recipe: `python -m distinctad_jax.main --config=configs/demo.py`.
+
+Any key can be changed on the command line: `--config.stage2.clips=4`. Exit codes are those of `errors`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from distinctad_jax.errors import BadUsage, Problem, printable
+
+USAGE = "python -m distinctad_jax.main --config=configs/NAME.py[:SIZE] [--config.KEY=VALUE ...] [--debug] [--pod]"
+
+
+def read_flags(arguments: list[str]) -> tuple[ConfigDict, bool, bool]:
+    """The config, whether tracebacks are wanted, and whether this process is one of a pod's.
+
+    Errors: BadUsage for an unknown flag or key, a wrong value, or a config that is not there.
+    """
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_file("config", None, "the config file, with its size", flag_values=values)
+    flags.DEFINE_boolean("debug", False, "print tracebacks", flag_values=values)
+    flags.DEFINE_boolean("pod", False, "join the other hosts of a TPU slice or SLURM job", flag_values=values)
+    flags.DEFINE_boolean("help", False, "print usage", flag_values=values)
+    given = next((argument for argument in arguments if argument.startswith("--config=")), None)
+    if given is not None and not Path(given.removeprefix("--config=").split(":")[0]).is_file():
+        raise BadUsage("no such config", where=given.removeprefix("--config="), mend=f"usage: {USAGE}")
+    try:
+        rest = values(["main", *arguments])
+    except Problem:
+        raise
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, ImportError) as error:
+        told = str(error).splitlines()[0].strip().strip('"')
+        raise BadUsage(told or type(error).__name__, where="command line", mend=f"usage: {USAGE}") from None
+    if values.help:
+        print(__doc__, USAGE, sep="\n\n")
+        raise SystemExit(0)
+    if len(rest) > 1 or values.config is None:
+        what = f"unexpected {rest[1]!r}" if len(rest) > 1 else "no --config"
+        raise BadUsage(what, where="command line", mend=f"usage: {USAGE}")
+    return values.config, values.debug, values.pod
+
+
+def work(config: ConfigDict) -> None:
+    """Builds the spec out of a config, and makes what its recipe makes."""
+    from distinctad_jax.recipes.book import carry_out  # imports JAX: slow, so after the flags are known to be right
+
+    carry_out(config)
+
+
+def main(arguments: list[str]) -> int:
+    """Runs and returns the exit code; whatever goes wrong is one line on standard error."""
+    debug = "--debug" in arguments
+    try:
+        config, debug, pod = read_flags(arguments)
+        if pod:
+            import jax
+
+            jax.distributed.initialize()
+        work(config)
+    except Problem as problem:
+        return _complain(str(problem), problem.code, debug)
+    except KeyboardInterrupt:
+        return _complain("interrupted; run the same command to go on", 130, debug)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{where}{error.strerror or error}; check path, permissions and space", 4, debug)
+    except Exception as error:
+        handle, path = tempfile.mkstemp(prefix="distinctad-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+        return _complain(f"{type(error).__name__}: a bug of ours; please report it with {path}", Problem.code, debug)
+    return 0
+
+
+def _complain(line: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"error: {printable(line)}", file=sys.stderr, flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,58 @@
+"""Models that earlier recipes have made, taken off the shelf for use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from flax import nnx
+
+from distinctad_jax.checkpoints.weights import assemble, load_weights
+from distinctad_jax.config import build
+from distinctad_jax.files import read_json
+from distinctad_jax.models.aligner import Aligner, AlignerConfig
+from distinctad_jax.models.gpt2 import Gpt2Config
+from distinctad_jax.models.narrator import Narrator, NarratorConfig
+from distinctad_jax.text.tokenizers import Tokenizer, load_tokenizer
+
+
+class Shelved(NamedTuple):
+    """A model in a folder: its config, its arrays by path, and its tokenizer."""
+
+    config: Any
+    weights: dict[str, np.ndarray]
+    tokenizer: Tokenizer
+
+
+def take(folder: Path, config: type) -> Shelved:
+    """Reads `model.json`, `model.safetensors` and `tokenizer/`. Errors: BadInput if one is missing or broken."""
+    return Shelved(
+        build(config, read_json(folder / "model.json"), str(folder / "model.json")),
+        load_weights(folder / "model.safetensors"),
+        load_tokenizer(folder / "tokenizer"),
+    )
+
+
+def take_aligner(folder: Path) -> Shelved:
+    """The towers in `folder/aligner`."""
+    return take(folder / "aligner", AlignerConfig)
+
+
+def take_language(folder: Path) -> Shelved:
+    """The language model in `folder/language`."""
+    return take(folder / "language", Gpt2Config)
+
+
+def open_aligner(folder: Path) -> tuple[Aligner, Tokenizer]:
+    """The towers in `folder/aligner`, ready to encode."""
+    shelved = take_aligner(folder)
+    model = assemble(lambda: Aligner(shelved.config, rngs=nnx.Rngs(0)), shelved.weights, folder / "aligner")
+    return model, shelved.tokenizer
+
+
+def open_narrator(folder: Path) -> tuple[Narrator, Tokenizer]:
+    """The narrator in `folder/narrator`, ready to speak."""
+    shelved = take(folder / "narrator", NarratorConfig)
+    model = assemble(lambda: Narrator(shelved.config, rngs=nnx.Rngs(0)), shelved.weights, folder / "narrator")
+    return model, shelved.tokenizer

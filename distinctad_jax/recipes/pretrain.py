@@ -1,0 +1,219 @@
+"""The models that the method starts from: trained here on stills and their captions, or read from published weights.
+
+The toy towers and the toy language model are to toy cinema what CLIP and GPT-2 are to the movies.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+import simplejpeg
+from flax import nnx
+
+from distinctad_jax.checkpoints.published import load_aligner, load_gpt2
+from distinctad_jax.checkpoints.weights import save_weights
+from distinctad_jax.config import plain
+from distinctad_jax.data.arrays import ArrayBatches
+from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.files import write_json
+from distinctad_jax.losses.captioning import next_word
+from distinctad_jax.losses.matching import global_matching
+from distinctad_jax.models.aligner import Aligner, AlignerConfig
+from distinctad_jax.models.gpt2 import Gpt2, Gpt2Config
+from distinctad_jax.models.towers import TextConfig, VisionConfig
+from distinctad_jax.recipes.workshop import Need, Recipe, Run
+from distinctad_jax.text.tokenizers import Tokenizer, clip_ids, load_tokenizer, train_tokenizer
+from distinctad_jax.training.loop import TrainingConfig, fit
+from distinctad_jax.training.step import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """Sizes of what is trained on stills; vocabularies are trained first and settle the rest."""
+
+    vocab: int
+    image_size: int
+    patch: int
+    text_length: int
+    tower_width: int
+    tower_layers: int
+    tower_heads: int
+    projection: int
+    language_length: int
+    language_width: int
+    language_layers: int
+    language_heads: int
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainConfig:
+    """source `stills`: trains `sizes` on the toy cinema's stills; `published`: reads the folders `clip` and `gpt2`
+    (Hugging Face layout, safetensors) with their tokenizers."""
+
+    source: Literal["stills", "published"]
+    clip: str = ""
+    gpt2: str = ""
+    sizes: Sizes | None = None
+    towers: TrainingConfig | None = None
+    language: TrainingConfig | None = None
+
+    def __post_init__(self):
+        made = (self.sizes, self.towers, self.language)
+        if self.source == "stills" and (None in made or self.clip or self.gpt2):
+            raise ValueError("source 'stills' needs sizes, towers and language, and no published folders")
+        if self.source == "published" and (any(made) or not (self.clip and self.gpt2)):
+            raise ValueError("source 'published' needs the folders clip and gpt2, and trains nothing")
+
+
+def run(settings: PretrainConfig, run: Run) -> dict[str, Any]:
+    """Writes aligner and language model, each with config and tokenizer."""
+    if settings.source == "published":
+        return _published(settings, run)
+    sizes, towers, language = settings.sizes, settings.towers, settings.language
+    assert sizes and towers and language  # PretrainConfig has seen to it
+    images, captions = read_stills(run.needs["render"].folder / "stills", sizes.image_size)
+    words = train_tokenizer(captions, "clip", sizes.vocab)
+    pieces = train_tokenizer(captions, "gpt2", sizes.vocab)
+    _train_towers(sizes, towers, run, images, clip_ids(words, captions, sizes.text_length), words)
+    _train_language(sizes, language, run, captions, pieces)
+    return {"stills": len(captions), "clip_vocab": words.size, "gpt2_vocab": pieces.size}
+
+
+def read_stills(folder: Path, size: int) -> tuple[np.ndarray, list[str]]:
+    """uint8 images [stills, size, size, 3] and their captions. Errors: BadInput if one is of another size."""
+    with (folder / "captions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    images = np.empty((len(rows), size, size, 3), np.uint8)
+    for place, row in enumerate(rows):
+        image = simplejpeg.decode_jpeg((folder / row["file"]).read_bytes())
+        if image.shape != images.shape[1:]:
+            raise BadInput(
+                f"found {image.shape}, needed {images.shape[1:]}",
+                where=folder / row["file"],
+                mend="set config.render.still_size to config.pretrain.sizes.image_size",
+            )
+        images[place] = image
+    return images, [row["text"] for row in rows]
+
+
+def _train_towers(
+    sizes: Sizes, training: TrainingConfig, run: Run, images: np.ndarray, ids: np.ndarray, words: Tokenizer
+) -> None:
+    layers = {"layers": sizes.tower_layers, "heads": sizes.tower_heads, "width": sizes.tower_width}
+    config = AlignerConfig(
+        VisionConfig(image_size=sizes.image_size, patch=sizes.patch, projection=sizes.projection, **layers),
+        TextConfig(words.size, sizes.text_length, projection=sizes.projection, end=words.end, **layers),
+    )
+    _, same = np.unique(ids, axis=0, return_inverse=True)
+    batches = ArrayBatches(
+        {"frames": images[:, None], "text_ids": ids, "same_text": same.reshape(-1).astype(np.int32)},
+        training.batch,
+        run.seed,
+        host=jax.process_index(),
+        hosts=jax.process_count(),
+    )
+
+    def encode(model: Aligner, batch: dict[str, Any], key: Any) -> Any:
+        return model.encode_frames(batch["frames"])[:, 0], model.encode_text(batch["text_ids"]).sentence
+
+    def objective(model: Aligner, features: Any, batch: dict[str, Any]) -> Any:
+        video, sentence = features
+        same = batch["same_text"][:, None] == batch["same_text"]
+        return global_matching(video, sentence, model.scale(), same), {"scale": model.scale()}
+
+    with run.voice.bar("towers on stills") as bar:
+        parts = fit(
+            training,
+            run.folder / "aligner",
+            run=run.key,
+            seed=run.seed,
+            make=lambda: Aligner(config, rngs=nnx.Rngs(run.seed)),
+            learns=lambda path: True,
+            task=Task(encode, objective),
+            batches=batches,
+            mesh=run.mesh,
+            progress=bar,
+        )
+    _keep(run.folder / "aligner", config, words, parts.learned)
+
+
+def _train_language(
+    sizes: Sizes, training: TrainingConfig, run: Run, captions: list[str], pieces: Tokenizer
+) -> None:
+    config = Gpt2Config(
+        pieces.size, sizes.language_length, sizes.language_width, sizes.language_layers, sizes.language_heads
+    )
+    texts = [[*pieces.encode(f" {caption}"), pieces.end] for caption in captions]
+    length = min(max(map(len, texts)), sizes.language_length - 1)
+    ids = np.full((len(texts), length + 1), pieces.end, np.int32)
+    real = np.zeros(ids.shape, bool)
+    for place, text in enumerate(texts):  # an end token stands in front too, as between GPT-2's documents
+        kept = text[:length]
+        ids[place, 1 : len(kept) + 1], real[place, : len(kept) + 1] = kept, True
+    batches = ArrayBatches(
+        {"text_ids": ids, "text_real": real},
+        training.batch,
+        run.seed,
+        host=jax.process_index(),
+        hosts=jax.process_count(),
+    )
+
+    def encode(model: Gpt2, batch: dict[str, Any], key: Any) -> Any:
+        hidden, _ = model(model.embed(batch["text_ids"][:, :-1]), batch["text_real"][:, :-1], key=key)
+        return model.logits(hidden)
+
+    def objective(model: Gpt2, logits: Any, batch: dict[str, Any]) -> Any:
+        return next_word(logits, batch["text_ids"][:, 1:], batch["text_real"][:, 1:]), {}
+
+    with run.voice.bar("language model on captions") as bar:
+        parts = fit(
+            training,
+            run.folder / "language",
+            run=run.key,
+            seed=run.seed,
+            make=lambda: Gpt2(config, rngs=nnx.Rngs(run.seed)),
+            learns=lambda path: True,
+            task=Task(encode, objective),
+            batches=batches,
+            mesh=run.mesh,
+            progress=bar,
+        )
+    _keep(run.folder / "language", config, pieces, parts.learned)
+
+
+def _published(settings: PretrainConfig, run: Run) -> dict[str, Any]:
+    aligner, aligner_weights = load_aligner(Path(settings.clip))
+    language, language_weights = load_gpt2(Path(settings.gpt2))
+    _keep(run.folder / "aligner", aligner, load_tokenizer(Path(settings.clip)), aligner_weights)
+    _keep(run.folder / "language", language, load_tokenizer(Path(settings.gpt2)), language_weights)
+    return {"clip": settings.clip, "gpt2": settings.gpt2}
+
+
+def _keep(folder: Path, config: Any, tokenizer: Tokenizer, weights: Any) -> None:
+    save_weights(folder / "model.safetensors", weights)
+    write_json(folder / "model.json", plain(config))
+    tokenizer.save(folder / "tokenizer")
+
+
+def needs(settings: PretrainConfig) -> dict[str, Need]:
+    """The stills, unless weights are published."""
+    return {"render": Need("render")} if settings.source == "stills" else {}
+
+
+def inputs(settings: PretrainConfig) -> tuple[Path, ...]:
+    """The published weights."""
+    found: list[Path] = []
+    for name, folder in (("clip", settings.clip), ("gpt2", settings.gpt2)):
+        if folder and not Path(folder).is_dir():
+            raise BadUsage("no such folder", where=f"config.pretrain.{name}", mend="name a folder with the weights")
+        if folder:
+            found += sorted(path for path in Path(folder).iterdir() if path.suffix in (".safetensors", ".json"))
+    return tuple(found)
+
+
+RECIPE = Recipe("pretrain", PretrainConfig, run, needs, inputs)

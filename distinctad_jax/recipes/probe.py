@@ -1,0 +1,193 @@
+"""The reconstruction probe: can GPT-2 say a description again from its text feature, and from its clip's feature?
+
+One vector, an MLP, ten prefix vectors, GPT-2: fitted to training clips, asked about clips of unseen movies. Arms: the
+text tower's sentence; the vision tower's clip before Stage I; after it. The same vectors are also matched directly:
+given a clip, is its description found among those of its movie?
+Source: DistinctAD (arXiv 2411.18180), the experiment that motivates Stage I; the wiring is our default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from flax import nnx
+
+from distinctad_jax.data.arrays import ArrayBatches
+from distinctad_jax.data.datasets import Records
+from distinctad_jax.data.pipeline import decode_frames
+from distinctad_jax.files import write_json
+from distinctad_jax.losses.captioning import next_word
+from distinctad_jax.losses.matching import pool_frames
+from distinctad_jax.metrics.cider import cider_d
+from distinctad_jax.metrics.rouge import rouge_l
+from distinctad_jax.models.aligner import Aligner
+from distinctad_jax.models.reconstructor import Reconstructor, ReconstructorConfig
+from distinctad_jax.narration.decoding import DecodingConfig, decode
+from distinctad_jax.recipes.models import open_aligner, take_language
+from distinctad_jax.recipes.workshop import Need, Recipe, Run
+from distinctad_jax.text.tokenizers import Tokenizer, clip_ids
+from distinctad_jax.training.loop import TrainingConfig, fit
+from distinctad_jax.training.step import Task, compiled, put_together
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeConfig:
+    """How the probe is fitted and on which split it is asked; `rows`: clips encoded or decoded at once."""
+
+    training: TrainingConfig
+    decoding: DecodingConfig
+    text_length: int
+    prefix: int = 10
+    split: str = "test"
+    rows: int = 64
+
+
+class Embedded(NamedTuple):
+    """A split's clips and descriptions as vectors, `clips width` each."""
+
+    video: np.ndarray
+    sentence: np.ndarray
+
+
+def run(settings: ProbeConfig, run: Run) -> dict[str, Any]:
+    """Fits and asks the three arms; writes every reconstruction to `reconstructions.json`."""
+    pixels = run.needs["pack"].folder / "records"
+    records = {name: Records(pixels, name) for name in ("train", settings.split)}
+    embedded = {
+        when: {name: embed(run.needs[recipe].folder, split, settings.rows) for name, split in records.items()}
+        for when, recipe in (("before", "pretrain"), ("after", "stage1"))
+    }
+    arms = {
+        "text": {name: vectors.sentence for name, vectors in embedded["before"].items()},
+        "vision before Stage I": {name: vectors.video for name, vectors in embedded["before"].items()},
+        "vision after Stage I": {name: vectors.video for name, vectors in embedded["after"].items()},
+    }
+    texts = [entry.text for entry in records[settings.split].index]
+    said = {arm: reconstruct(settings, run, arm, vectors, records) for arm, vectors in arms.items()}
+    write_json(run.folder / "reconstructions.json", {"reference": texts, **said})
+    movies = [entry.movie for entry in records[settings.split].index]
+    return {
+        "probe": {arm: scores(sentences, texts) for arm, sentences in said.items()},
+        "retrieval": {when: retrieval(vectors[settings.split], movies, texts) for when, vectors in embedded.items()},
+    }
+
+
+def scores(predictions: list[str], references: list[str]) -> dict[str, float]:
+    """CIDEr-D and ROUGE-L, as papers print them."""
+    wanted = [[text] for text in references]
+    return {"cider_d": 100 * cider_d(predictions, wanted)[0], "rouge_l": 100 * rouge_l(predictions, wanted)[0]}
+
+
+def embed(folder: Any, records: Records, rows: int) -> Embedded:
+    """Vectors of all clips of a split by the aligner in `folder`, not of unit length."""
+    aligner, tokenizer = open_aligner(folder)
+    config = aligner.config
+
+    def both(model: Aligner, frames: Any, ids: Any) -> Any:
+        encoded = model.encode_frames(frames)
+        return pool_frames(encoded, jax.numpy.ones(encoded.shape[:2], bool)), model.encode_text(ids).sentence
+
+    encode, video, sentence = compiled(aligner, both), [], []
+    for first in range(0, len(records), rows):
+        clips = records.get(range(first, min(first + rows, len(records))))
+        frames = np.stack([decode_frames(clip, config.vision.image_size) for clip in clips])
+        ids = clip_ids(tokenizer, [clip.text for clip in clips], config.text.length)
+        missing = rows - len(clips)  # one shape, one compilation
+        seen = encode(np.pad(frames, ((0, missing), (0, 0), (0, 0), (0, 0), (0, 0))), np.pad(ids, ((0, missing), (0, 0))))
+        video.append(np.asarray(seen[0])[: len(clips)])
+        sentence.append(np.asarray(seen[1])[: len(clips)])
+    return Embedded(np.concatenate(video), np.concatenate(sentence))
+
+
+def retrieval(vectors: Embedded, movies: list[str], texts: list[str]) -> dict[str, float]:
+    """Share of clips whose description is among the k nearest of its movie; equal texts count as one."""
+    ranks = []
+    unit = [array / np.linalg.norm(array, axis=1, keepdims=True) for array in vectors]
+    for movie in dict.fromkeys(movies):
+        rows = [row for row, key in enumerate(movies) if key == movie]
+        similarity = unit[0][rows] @ unit[1][rows].T
+        for place, row in enumerate(rows):
+            other = np.array([texts[column] != texts[row] for column in rows])
+            ranks.append(int((similarity[place][other] >= similarity[place, place]).sum()))
+    return {f"recall_at_{k}": 100 * float(np.mean(np.array(ranks) < k)) for k in (1, 5, 10)}
+
+
+def text_arrays(tokenizer: Tokenizer, texts: list[str], length: int) -> dict[str, np.ndarray]:
+    """GPT-2 ids of descriptions with a blank in front and an end behind, padded, and which of them are real."""
+    ids = np.full((len(texts), length), tokenizer.end, np.int32)
+    real = np.zeros(ids.shape, bool)
+    for row, text in enumerate(texts):
+        tokens = [*tokenizer.encode(f" {text}"), tokenizer.end][:length]
+        ids[row, : len(tokens)], real[row, : len(tokens)] = tokens, True
+    return {"text_ids": ids, "text_real": real}
+
+
+def reconstruct(
+    settings: ProbeConfig, run: Run, arm: str, vectors: dict[str, np.ndarray], records: dict[str, Records]
+) -> list[str]:
+    """Fits the probe to one kind of vector and says the descriptions of the other split from theirs."""
+    language = take_language(run.needs["pretrain"].folder)
+    train, asked = vectors["train"], vectors[settings.split]
+    centre = train.mean(axis=0)  # what all vectors of a tower share says nothing; without it all arms see alike scales
+    config = ReconstructorConfig(train.shape[1], language.config, settings.prefix)
+    texts = [entry.text for entry in records["train"].index]
+    batches = ArrayBatches(
+        {"embedding": train - centre, **text_arrays(language.tokenizer, texts, settings.text_length)},
+        settings.training.batch,
+        run.seed,
+        host=jax.process_index(),
+        hosts=jax.process_count(),
+    )
+    folder = run.folder / arm.replace(" ", "_")
+    with run.voice.bar(f"probe: {arm}") as bar:
+        parts = fit(
+            settings.training,
+            folder,
+            run=f"{run.key}/{arm}",
+            seed=run.seed,
+            make=lambda: Reconstructor(config, rngs=nnx.Rngs(run.seed)),
+            learns=lambda path: True,
+            task=reconstruction_task(),
+            batches=batches,
+            mesh=run.mesh,
+            progress=bar,
+            start={f"language/{name}": array for name, array in language.weights.items()},
+        )
+    return _say(put_together(parts), asked - centre, settings, language.tokenizer)
+
+
+def reconstruction_task() -> Task:
+    """The next word of a description, after the vector's prefix."""
+
+    def encode(model: Reconstructor, batch: dict[str, Any], key: Any) -> Any:
+        return model(batch["embedding"], batch["text_ids"], batch["text_real"], key=key)
+
+    def objective(model: Reconstructor, logits: Any, batch: dict[str, Any]) -> Any:
+        return next_word(logits, batch["text_ids"], batch["text_real"]), {}
+
+    return Task(encode, objective)
+
+
+def _say(model: Reconstructor, vectors: np.ndarray, settings: ProbeConfig, tokenizer: Tokenizer) -> list[str]:
+    def speak(model: Reconstructor, embedding: Any) -> Any:
+        prefix = model.prefix(embedding)
+        real = jax.numpy.ones(prefix.shape[:2], bool)
+        return decode(model.language, prefix, real, settings.decoding, tokenizer.end)[0]
+
+    say, said = compiled(model, speak), []
+    for first in range(0, len(vectors), settings.rows):
+        some = vectors[first : first + settings.rows]
+        ids = np.asarray(say(np.pad(some, ((0, settings.rows - len(some)), (0, 0)))))
+        said += [tokenizer.decode(list(map(int, row))).strip() for row in ids[: len(some)]]
+    return said
+
+
+def needs(settings: ProbeConfig) -> dict[str, Need]:
+    """Both towers and the clips."""
+    return {"pretrain": Need("pretrain"), "stage1": Need("stage1"), "pack": Need("pack")}
+
+
+RECIPE = Recipe("probe", ProbeConfig, run, needs)

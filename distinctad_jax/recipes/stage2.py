@@ -1,0 +1,198 @@
+"""Stage II: train the narrator on windows of consecutive clips."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any, Literal
+
+import jax
+from flax import nnx
+
+from distinctad_jax.checkpoints.weights import save_weights
+from distinctad_jax.config import plain
+from distinctad_jax.data.datasets import Records
+from distinctad_jax.data.pipeline import window_batches
+from distinctad_jax.files import write_json
+from distinctad_jax.losses.captioning import next_word
+from distinctad_jax.losses.distinctive import distinctive_bag, distinctive_words, unlikely_context
+from distinctad_jax.models.bridge import BridgeConfig
+from distinctad_jax.models.em_attention import EMAttentionConfig
+from distinctad_jax.models.narrator import Narrator, NarratorConfig
+from distinctad_jax.recipes.models import take_language
+from distinctad_jax.recipes.workshop import Need, Recipe, Run
+from distinctad_jax.text.distinct import DistinctConfig
+from distinctad_jax.text.prompt import NamesConfig
+from distinctad_jax.training.loop import TrainingConfig, fit
+from distinctad_jax.training.step import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class SeeingConfig:
+    """From frame features to visual tokens, and what a window shares (method 1.4). Values are our defaults."""
+
+    tokens: int
+    bridge: Literal["flamingo", "autoad"] = "flamingo"
+    layers: int = 2
+    heads: int = 4
+    bases: int = 32
+    rounds: int = 3
+    temperature: float = 1.0
+    init: Literal["learned", "buffer", "data"] = "buffer"
+    gradient: Literal["stop", "unroll"] = "stop"
+    fusion: Literal["none", "recon", "add", "residual", "xattn", "recon+xattn"] = "recon+xattn"
+    beta: float = 1.0
+    momentum: float = 0.9
+    clip_positions: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class SayingConfig:
+    """Weights of the losses; `form` of the distinctive-word loss: A by tokens, B by bags, C unlikelihood."""
+
+    caption: float = 1.0
+    distinctive: float = 0.5
+    form: Literal["A", "B", "C"] = "A"
+
+    def __post_init__(self):
+        if self.caption <= 0 or self.distinctive < 0:
+            raise ValueError(f"needs caption > 0 and distinctive >= 0, got {self}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage2Config:
+    """clips: N, the clips of a window, a new one every `stride` clips; language: what of GPT-2 learns."""
+
+    clips: int
+    frames: int
+    text_length: int
+    prompt_length: int
+    seeing: SeeingConfig
+    training: TrainingConfig
+    stride: int = 1
+    loss: SayingConfig = SayingConfig()
+    names: NamesConfig = NamesConfig()
+    distinct: DistinctConfig = DistinctConfig()
+    language: Literal["full", "frozen"] = "full"
+    dropout: float = 0.0
+
+    def __post_init__(self):
+        if min(self.clips, self.frames, self.text_length, self.prompt_length, self.stride) < 1:
+            raise ValueError(f"clips, frames, text_length, prompt_length and stride are at least 1, got {self}")
+
+
+def narrator_config(settings: Stage2Config, language: Any, feature_width: int) -> NarratorConfig:
+    """The narrator around a language model, for features of a width."""
+    seeing, width = settings.seeing, language.width
+    bridge = BridgeConfig(
+        kind=seeing.bridge,
+        input_width=feature_width,
+        width=width,
+        tokens=seeing.tokens,
+        layers=seeing.layers,
+        heads=seeing.heads,
+        frames=settings.frames,
+        dtype=language.dtype,
+    )
+    em_attention = EMAttentionConfig(
+        width=width,
+        bases=seeing.bases,
+        rounds=seeing.rounds,
+        temperature=seeing.temperature,
+        init=seeing.init,
+        gradient=seeing.gradient,
+        fusion=seeing.fusion,
+        heads=seeing.heads,
+        beta=seeing.beta,
+        momentum=seeing.momentum,
+    )
+    return NarratorConfig(
+        bridge=bridge,
+        em_attention=em_attention,
+        language=dataclasses.replace(language, dropout=settings.dropout),
+        clip_positions=seeing.clip_positions,
+        clips=settings.clips,
+    )
+
+
+def narration_task(loss: SayingConfig) -> Task:
+    """The next word, and the words that the neighbours do not use."""
+
+    def encode(model: Narrator, batch: dict[str, Any], key: Any) -> Any:
+        return model(
+            batch["features"],
+            batch["frames_real"],
+            batch["clips_real"],
+            batch["prompt_ids"],
+            batch["prompt_real"],
+            batch["text_ids"],
+            batch["text_real"],
+            train=True,
+            key=key,
+        ).logits
+
+    def objective(model: Narrator, logits: Any, batch: dict[str, Any]) -> Any:
+        caption = next_word(logits, batch["text_ids"], batch["text_real"])
+        if not loss.distinctive:
+            return loss.caption * caption, {"caption": caption}
+        if loss.form == "A":
+            distinctive = distinctive_words(logits, batch["text_ids"], batch["distinctive"])
+        elif loss.form == "B":
+            distinctive = distinctive_bag(logits, batch["text_real"], batch["distinct_ids"], batch["distinct_real"])
+        else:
+            distinctive = unlikely_context(logits, batch["text_real"], batch["context_ids"], batch["context_real"])
+        total = loss.caption * caption + loss.distinctive * distinctive
+        return total, {"caption": caption, "distinctive": distinctive}
+
+    return Task(encode, objective)
+
+
+def run(settings: Stage2Config, run: Run) -> dict[str, Any]:
+    """Writes the narrator."""
+    language = take_language(run.needs["pretrain"].folder)
+    records = Records(run.needs["extract"].folder / "records", "train")
+    config = narrator_config(settings, language.config, int(records.metadata["width"]))
+    batches = window_batches(
+        records,
+        tokenizer=language.tokenizer,
+        batch=settings.training.batch,
+        clips=settings.clips,
+        frames=settings.frames,
+        text_length=settings.text_length,
+        prompt_length=settings.prompt_length,
+        seed=run.seed,
+        stride=settings.stride,
+        distinct=settings.distinct,
+        names=settings.names,
+        host=jax.process_index(),
+        hosts=jax.process_count(),
+    )
+    pattern = r"." if settings.language == "full" else r"^(?!language/)"
+    with run.voice.bar("stage II") as bar:
+        parts = fit(
+            settings.training,
+            run.folder / "narrator",
+            run=run.key,
+            seed=run.seed,
+            make=lambda: Narrator(config, rngs=nnx.Rngs(run.seed)),
+            learns=lambda path: re.search(pattern, path) is not None,
+            task=narration_task(settings.loss),
+            batches=batches,
+            mesh=run.mesh,
+            progress=bar,
+            start={f"language/{name}": array for name, array in language.weights.items()},
+        )
+    folder = run.folder / "narrator"
+    save_weights(folder / "model.safetensors", parts.learned, parts.frozen, parts.buffers)
+    write_json(folder / "model.json", plain(config))
+    language.tokenizer.save(folder / "tokenizer")
+    learned = sum(leaf.size for leaf in jax.tree.leaves(parts.learned))
+    return {"parameters_learned": learned, "settings": plain(settings)}
+
+
+def needs(settings: Stage2Config) -> dict[str, Need]:
+    """Frame features and the language model."""
+    return {"pretrain": Need("pretrain"), "extract": Need("extract")}
+
+
+RECIPE = Recipe("stage2", Stage2Config, run, needs)

@@ -1,0 +1,213 @@
+"""Artefacts: what recipes make, where it lies, and when it need not be made again.
+
+An artefact's key is the hash of all it depends on: its recipe and that recipe's version, its section of the config, the
+seed, the files from outside that it reads, and the keys of the artefacts it needs. It lies in `workdir/recipe/key` and
+is finished when `artefact.json` stands there, which is written last and names every file with its size.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import Mesh
+
+import distinctad_jax
+from distinctad_jax.config import plain
+from distinctad_jax.errors import BadEnvironment
+from distinctad_jax.files import fingerprint, read_json, write_json
+from distinctad_jax.recipes.console import Voice
+
+KEPT_WHEN_UNFINISHED = ("checkpoints", "log.jsonl", "events")
+"""What an interrupted run leaves to go on from; the rest of an unfinished artefact is made again."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """A whole config: one section for each recipe that the chosen one builds on."""
+
+    seed: int
+    sections: Mapping[str, Any]
+
+    def changed(self, changes: Mapping[str, Mapping[str, Any]]) -> Spec:
+        """With some fields of some sections replaced; a field is a path, `em_attention.fusion`."""
+        sections = dict(self.sections)
+        for name, fields in changes.items():
+            for path, value in fields.items():
+                sections[name] = _replaced(sections[name], path.split("."), value)
+        return Spec(self.seed, sections)
+
+
+def _replaced(config: Any, path: list[str], value: Any) -> Any:
+    if len(path) > 1:
+        value = _replaced(getattr(config, path[0]), path[1:], value)
+    return dataclasses.replace(config, **{path[0]: value})
+
+
+class Need(NamedTuple):
+    """An artefact that a recipe builds on, perhaps of a changed spec (an ablation)."""
+
+    recipe: str
+    changes: Mapping[str, Mapping[str, Any]] = {}
+
+
+class Artefact(NamedTuple):
+    """What a recipe made: its folder, its key and what it found out."""
+
+    folder: Path
+    key: str
+    results: dict[str, Any]
+
+
+class Run(NamedTuple):
+    """What a recipe is given to work with."""
+
+    folder: Path
+    key: str
+    seed: int
+    needs: Mapping[str, Artefact]
+    mesh: Mesh
+    voice: Voice
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How one kind of artefact is made.
+
+    settings: the dataclass of its config section.
+    run: (settings, Run) -> results, a JSON object; writes its files into `run.folder`.
+    needs: settings -> the artefacts it builds on, by the name it calls them.
+    inputs: settings -> files from outside, whose content belongs to the key.
+    version: raised when the code changes what comes out.
+    keyed: False if there is one folder for all keys, `workdir/recipe`.
+    """
+
+    name: str
+    settings: type
+    run: Callable[[Any, Run], dict[str, Any]]
+    needs: Callable[[Any], Mapping[str, Need]]
+    inputs: Callable[[Any], tuple[Path, ...]] = lambda settings: ()
+    version: int = 1
+    keyed: bool = True
+
+
+class Workshop:
+    """Makes artefacts, those they need first, and none twice."""
+
+    def __init__(self, root: Path, recipes: Mapping[str, Recipe], mesh: Mesh, voice: Voice):
+        self.root, self.recipes, self.mesh, self.voice = root, recipes, mesh, voice
+        self.made: dict[tuple[str, str], Artefact] = {}
+
+    def key(self, name: str, spec: Spec) -> str:
+        """The hash of all that the artefact depends on."""
+        recipe, settings = self.recipes[name], spec.sections[name]
+        facts = {
+            "recipe": name,
+            "version": recipe.version,
+            "settings": plain(settings),
+            "seed": spec.seed,
+            "inputs": [fingerprint(path) for path in recipe.inputs(settings)],
+            "needs": {
+                label: self.key(need.recipe, spec.changed(need.changes)) for label, need in recipe.needs(settings).items()
+            },
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def make(self, name: str, spec: Spec) -> Artefact:
+        """The artefact of `name`, kept if it is finished, made if not, after all that it needs."""
+        recipe, settings, key = self.recipes[name], spec.sections[name], self.key(name, spec)
+        if (name, key) in self.made:
+            return self.made[name, key]
+        folder = self.root / name / key if recipe.keyed else self.root / name
+        artefact = _finished(folder, key, self.voice)
+        if artefact is None:
+            needs = {
+                label: self.make(need.recipe, spec.changed(need.changes)) for label, need in recipe.needs(settings).items()
+            }
+            artefact = self._make(recipe, settings, Run(folder, key, spec.seed, needs, self.mesh, self.voice))
+        else:
+            self.voice.say(f"{name}: kept, {folder}")
+        self.made[name, key] = artefact
+        return artefact
+
+    def _make(self, recipe: Recipe, settings: Any, run: Run) -> Artefact:
+        goes_on = _clear(run.folder)
+        self.voice.say(f"{recipe.name}: {'goes on' if goes_on else 'made'} in {run.folder}")
+        began = time.monotonic()
+        results = recipe.run(settings, run)
+        seconds = time.monotonic() - began
+        files = sorted(path for path in run.folder.rglob("*") if path.is_file())
+        write_json(
+            run.folder / "artefact.json",
+            {
+                "recipe": recipe.name,
+                "key": run.key,
+                "settings": plain(settings),
+                "seed": run.seed,
+                "needs": {label: need.key for label, need in run.needs.items()},
+                "results": results,
+                "seconds": round(seconds, 1),
+                "made_by": provenance(),
+                "files": {str(path.relative_to(run.folder)): path.stat().st_size for path in files},
+            },
+        )
+        self.voice.say(f"{recipe.name}: done in {seconds:.0f} s")
+        return Artefact(run.folder, run.key, results)
+
+
+def provenance() -> dict[str, Any]:
+    """The versions and the kind of device that numbers come from."""
+    device = jax.devices()[0]
+    return {
+        "distinctad_jax": distinctad_jax.__version__,
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+        "device": f"{jax.device_count()} x {device.device_kind}",
+    }
+
+
+def _finished(folder: Path, key: str, voice: Voice) -> Artefact | None:
+    if not (folder / "artefact.json").is_file():
+        return None
+    about = read_json(folder / "artefact.json")
+    if about["key"] != key:
+        return None
+    for name, size in about["files"].items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size:
+            voice.say(f"{about['recipe']}: {path} is missing or has changed, so it is made again")
+            return None
+    return Artefact(folder, key, about["results"])
+
+
+def _clear(folder: Path) -> bool:
+    """Empties an unfinished folder but for what a run goes on from; tells whether there is any of that."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        finished = (folder / "artefact.json").is_file()
+        _sweep(folder, () if finished else KEPT_WHEN_UNFINISHED)
+        return any(path.name.isdigit() for path in folder.rglob("checkpoints/*"))
+    except OSError as error:
+        raise BadEnvironment(
+            f"cannot be written: {error.strerror}", where=folder, mend="choose another config.workdir"
+        ) from error
+
+
+def _sweep(folder: Path, kept: tuple[str, ...]) -> None:
+    """Removes what stands in `folder` but for names in `kept`, and so on below; a recipe may train in a subfolder."""
+    for path in folder.iterdir():
+        if path.name in kept:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            _sweep(path, kept)
+            if not any(path.iterdir()):
+                path.rmdir()
+        else:
+            path.unlink()

@@ -1,0 +1,209 @@
+"""The state of training and one pure step, for any model, any task and any mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+from jaxtyping import Array, Float, Int
+
+from distinctad_jax.training.mesh import batch_sharding, path_name, tree_shardings
+
+Batch = dict[str, Any]
+Metrics = dict[str, Any]
+Learns = Callable[[str], bool]
+"""Tells of a parameter's path (`vision/blocks/0/qkv/kernel`) whether the optimiser moves it."""
+
+
+class Task(NamedTuple):
+    """What a model is asked, in two halves, so that a large batch can be read in pieces (see `make_train_step`).
+
+    encode: (model, batch, key) -> a tree of float arrays, each with the batch's rows in front.
+    objective: (model, what encode gave, batch) -> (loss, metrics); the only place where rows meet.
+    """
+
+    encode: Callable[[Any, Batch, Any], Any]
+    objective: Callable[[Any, Any, Batch], tuple[Float[Array, ""], Metrics]]
+
+
+class Parts(NamedTuple):
+    """A model taken apart: what learns, what is fixed, and what moves without a gradient (moving averages)."""
+
+    graph: Any
+    learned: Any
+    frozen: Any
+    buffers: Any
+
+
+class TrainState(NamedTuple):
+    """All that a step reads and a checkpoint keeps. Random numbers are a function of the run's seed and `step`."""
+
+    step: Int[Array, ""]
+    learned: Any
+    frozen: Any
+    buffers: Any
+    moments: Any
+
+
+def take_apart(model: Any, learns: Learns) -> Parts:
+    """Splits a module by `learns`; its trees are plain dicts, so a jitted step touches no NNX object."""
+
+    def moved(path: tuple[Any, ...], value: Any) -> bool:
+        return isinstance(value, nnx.Param) and learns("/".join(map(str, path)))
+
+    graph, learned, frozen, buffers = nnx.split(model, moved, nnx.Param, ...)
+    return Parts(graph, nnx.to_pure_dict(learned), nnx.to_pure_dict(frozen), nnx.to_pure_dict(buffers))
+
+
+def put_together(parts: Parts) -> Any:
+    """The module again. Trees are matched by the order of their leaves: check names and shapes of outside data first."""
+    return nnx.merge(parts.graph, parts.learned, parts.frozen, parts.buffers)
+
+
+def compiled(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function(model, *arrays)` under jit, with the model's arrays as arguments rather than constants."""
+    graph, state = nnx.split(model)
+    jitted = jax.jit(lambda state, *arrays: function(nnx.merge(graph, state), *arrays))
+    return lambda *arrays: jitted(state, *arrays)
+
+
+def buffers_of(model: Any) -> Any:
+    """What a module's forward pass moved without a gradient."""
+    _, _, buffers = nnx.split(model, nnx.Param, ...)
+    return nnx.to_pure_dict(buffers)
+
+
+def make_state(
+    build: Callable[[], Any],
+    learns: Learns,
+    optimiser: optax.GradientTransformation,
+    mesh: Mesh,
+    start: dict[str, np.ndarray] | None = None,
+) -> tuple[Any, TrainState, TrainState]:
+    """Initialises a model over the mesh; each device makes only its own part.
+
+    Args:
+      start: arrays by parameter path that replace the random ones (pretrained weights); shapes are checked.
+    Returns: the model's graph, the state, and the state's shardings.
+    Errors: ValueError for a start that no parameter has, or of another shape; ValueError if nothing learns.
+    """
+    graph = take_apart(nnx.eval_shape(build), learns).graph
+
+    def initialise() -> TrainState:
+        parts = take_apart(build(), learns)
+        return TrainState(jnp.int32(0), *parts[1:], optimiser.init(parts.learned))
+
+    abstract = jax.eval_shape(initialise)
+    if not jax.tree.leaves(abstract.learned):
+        raise ValueError("No parameter learns: the freeze policy matches every name of the model.")
+    shardings = tree_shardings(abstract, mesh)
+    state = jax.jit(initialise, out_shardings=shardings)()
+    return graph, _with_start(state, start or {}), shardings
+
+
+def _with_start(state: TrainState, start: dict[str, np.ndarray]) -> TrainState:
+    left = dict(start)
+
+    def chosen(path: tuple[Any, ...], leaf: Any) -> Any:
+        name = path_name(path)
+        if name not in left:
+            return leaf
+        value = left.pop(name)
+        if value.shape != leaf.shape:
+            raise ValueError(f"{name}: found shape {value.shape}, needed {leaf.shape}.")
+        return jax.device_put(np.asarray(value, leaf.dtype), leaf.sharding)
+
+    trees = {
+        name: jax.tree_util.tree_map_with_path(chosen, getattr(state, name)) for name in ("learned", "frozen", "buffers")
+    }
+    if left:
+        raise ValueError(f"No parameter of this model is called {', '.join(sorted(left)[:5])} ({len(left)} in all).")
+    return state._replace(**trees)
+
+
+def make_train_step(
+    graph: Any,
+    task: Task,
+    optimiser: optax.GradientTransformation,
+    mesh: Mesh,
+    shardings: TrainState,
+    *,
+    seed: int,
+    pieces: int = 1,
+) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+    """Returns jitted `step(state, batch) -> (state, metrics)`; the old state is donated.
+
+    With `pieces` > 1 a batch is encoded in that many pieces, the loss is taken over all rows at once, and its gradient
+    is carried back piece by piece: memory of one piece, and the same gradient as the whole batch, also for a loss in
+    which rows meet. Source: GradCache (arXiv 2101.06983).
+    """
+
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(jax.random.key(seed), state.step)
+        gradient = whole_gradient if pieces == 1 else piecewise_gradient(pieces)
+        loss, metrics, buffers, grads = gradient(graph, task, state, batch, key)
+        updates, moments = optimiser.update(grads, state.moments, state.learned)
+        learned = optax.apply_updates(state.learned, updates)
+        metrics = {**metrics, "loss": loss, "grad_norm": optax.tree.norm(grads)}
+        return TrainState(state.step + 1, learned, state.frozen, buffers, moments), metrics
+
+    alike = NamedSharding(mesh, P())
+    return jax.jit(
+        train_step, in_shardings=(shardings, batch_sharding(mesh)), out_shardings=(shardings, alike), donate_argnums=0
+    )
+
+
+def whole_gradient(graph: Any, task: Task, state: TrainState, batch: Batch, key: Any) -> tuple[Any, Metrics, Any, Any]:
+    """Loss, metrics, moved buffers and gradient of a batch that is read at once."""
+
+    def loss_of(learned: Any) -> tuple[Any, tuple[Metrics, Any]]:
+        model = nnx.merge(graph, learned, state.frozen, state.buffers)
+        loss, metrics = task.objective(model, task.encode(model, batch, key), batch)
+        return loss, (metrics, buffers_of(model))
+
+    (loss, (metrics, buffers)), grads = jax.value_and_grad(loss_of, has_aux=True)(state.learned)
+    return loss, metrics, buffers, grads
+
+
+def piecewise_gradient(pieces: int) -> Callable[..., tuple[Any, Metrics, Any, Any]]:
+    """As `whole_gradient`, reading a batch in `pieces`; each encodes its rows twice."""
+
+    def split(leaf: Any) -> Any:
+        # Strided, not cut: every device keeps the rows that it has.
+        return jnp.swapaxes(leaf.reshape(leaf.shape[0] // pieces, pieces, *leaf.shape[1:]), 0, 1)
+
+    def join(leaf: Any) -> Any:
+        return jnp.swapaxes(leaf, 0, 1).reshape(-1, *leaf.shape[2:])
+
+    def gradient(graph: Any, task: Task, state: TrainState, batch: Batch, key: Any) -> tuple[Any, Metrics, Any, Any]:
+        parts, keys = jax.tree.map(split, batch), jax.random.split(key, pieces)
+
+        def encode(learned: Any, piece: Batch, piece_key: Any) -> tuple[Any, Any]:
+            model = nnx.merge(graph, learned, state.frozen, state.buffers)
+            return task.encode(model, piece, piece_key), buffers_of(model)
+
+        outputs, buffers = jax.lax.map(lambda given: encode(state.learned, *given), (parts, keys))
+        outputs = jax.tree.map(join, outputs)
+
+        def loss_of(learned: Any, given: Any) -> tuple[Any, Metrics]:
+            return task.objective(nnx.merge(graph, learned, state.frozen, state.buffers), given, batch)
+
+        pull = jax.value_and_grad(loss_of, argnums=(0, 1), has_aux=True)
+        (loss, metrics), (grads, backward) = pull(state.learned, outputs)
+
+        def add(total: Any, given: Any) -> tuple[Any, None]:
+            piece, piece_key, cotangent = given
+            _, vjp = jax.vjp(lambda learned: encode(learned, piece, piece_key)[0], state.learned)
+            return jax.tree.map(jnp.add, total, vjp(cotangent)[0]), None
+
+        grads, _ = jax.lax.scan(add, grads, (parts, keys, jax.tree.map(split, backward)))
+        return loss, metrics, jax.tree.map(lambda leaf: leaf.mean(axis=0), buffers), grads
+
+    return gradient
