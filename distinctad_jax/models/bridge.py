@@ -104,7 +104,7 @@ class Bridge(nnx.Module):
             1.0, (config.frames, config.width), rngs
         )  # as large as the features: motion is in the order
         if config.kind == "flamingo":
-            self.blocks = nnx.List([LatentBlock(config, rngs=rngs) for _ in range(config.layers)])
+            self.latent_blocks = nnx.List([LatentBlock(config, rngs=rngs) for _ in range(config.layers)])
         else:
             self.blocks = nnx.List([Block(config.block(), rngs=rngs) for _ in range(config.layers)])
         self.norm_after = layer_norm(config.width, **shared)
@@ -120,7 +120,7 @@ class Bridge(nnx.Module):
         always = jnp.ones((batch, self.config.tokens), bool)
         if self.config.kind == "flamingo":
             mask = jnp.concatenate([real, always], axis=1)[:, None, :]
-            for block in self.blocks:
+            for block in self.latent_blocks:
                 latents = block(latents, seen, mask)
             return self.norm_after(latents)
         mask = jnp.concatenate([always, real], axis=1)[:, None, :]
