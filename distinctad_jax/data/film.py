@@ -134,7 +134,8 @@ class Film:
             return float(self.stream.duration * self._base)
         if not self.container.duration:
             return None
-        late = float((self.stream.start_time or 0) * self._base) - (self.container.start_time or 0) / av.time_base
+        # Only Matroska and its like come here: their length counts from 0, wherever the pictures start.
+        late = float((self.stream.start_time or 0) * self._base)
         return max(self.container.duration / av.time_base - max(late, 0.0), 0.0) or None
 
     def duration(self) -> float:

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
 from jaxtyping import Float32, UInt8
 
 from distinctad_jax.data.film import MAX_PIXELS, Film, opened
 from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.span import Span
 
+# Without the last three, swscale is one to two grey levels off, and always to the same side.
+_EXACT = (
+    Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+)
 RULES = ("centres", "starts")
 _THINNEST = 20.0  # a thinner picture, scaled until its short side fits, would need more memory than a film
 _SAME = 1e-6  # s; times that differ by less are one time written in two time bases
@@ -176,6 +181,8 @@ def _on_screen(
 def _geometry(film: Film, frame: VideoFrame, size: int | None) -> _Geometry:
     ratio = film.stream.sample_aspect_ratio
     aspect = float(ratio) if ratio and 0.1 < ratio < 10 else 1.0  # width of a pixel over its height
+    if abs(aspect - 1) < 0.01:  # an encoder's rounding, not a choice: not worth a blurred column
+        aspect = 1.0
     width, height = frame.width * max(aspect, 1.0), frame.height / min(aspect, 1.0)
     factor = 1.0 if size is None else size / min(width, height)
     if max(width, height) > _THINNEST * min(width, height) or width * height * factor**2 > MAX_PIXELS:
@@ -195,7 +202,7 @@ def _geometry(film: Film, frame: VideoFrame, size: int | None) -> _Geometry:
 
 def _draw(frame: VideoFrame, geometry: _Geometry) -> np.ndarray:
     width, height = geometry.scaled
-    picture = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC")
+    picture = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=_EXACT)
     upright = np.rot90(picture, geometry.quarter_turns)
     top, left = geometry.top, geometry.left
     return np.ascontiguousarray(upright[top : top + geometry.height, left : left + geometry.width])
