@@ -75,7 +75,9 @@ def _similarity(prediction: Vector, reference: Vector) -> float:
         prediction.weights, reference.weights, prediction.norms, reference.norms, strict=True
     ):
         if norm and other:
-            shared = sum(min(weight, wanted[ngram]) * wanted[ngram] for ngram, weight in said.items() if ngram in wanted)
+            shared = sum(
+                min(weight, wanted[ngram]) * wanted[ngram] for ngram, weight in said.items() if ngram in wanted
+            )
             total += shared / (norm * other)
     apart = prediction.bigrams - reference.bigrams
     return total / LONGEST * math.exp(-(apart**2) / (2 * SIGMA**2))

@@ -65,7 +65,8 @@ def tfidf_cosine(predictions: Sequence[str], references: Sequence[str], *, cut: 
 
     def compare(rows: range) -> Float[np.ndarray, "rows rows"]:
         return np.array(
-            [[sum(w * theirs[c].get(word, 0.0) for word, w in ours[r].items()) for c in rows] for r in rows]
+            [[sum(w * theirs[c].get(word, 0.0) for word, w in ours[r].items()) for c in rows] for r in rows],
+            dtype=np.float64,
         )
 
     return compare

@@ -9,16 +9,18 @@ import re
 
 # Abbreviations that keep their full stop wherever they stand.
 ABBREVIATIONS = frozenset(
-    """a.k.a adj adm adv al ala alex apr ariz assn assoc asst atty aug ave bancorp bhd bldg blvd brig bros calif capt
-    cf cie cmdr co col colo conn corp cos cpl ct dak dec dept det dr drs elec ens esq est etc ext feb fla fri ft ga gen
-    gov hon inc ind insp intl jan jos jr jul jun kan kans ky lieut lt ltd maj mar md messrs mfg mich minn mlle mme mo
-    mon mont mr mrs ms msgr mt mtg natl neb nev nov oct okla penn pfc ph plc pres prof profs pte ptes pty ptys pvt rd
-    rep reps rev rt sen sens sep sept seq sfc sgt spc sq sr st ste supt sys tel tenn thu thurs tue tues univ va vs vt
-    wed wis wm wyo""".split()
+    """
+    a.k.a adj adm adv al ala alex apr ariz assn assoc asst atty aug ave bancorp bhd bldg blvd brig bros calif capt
+    cf cie cmdr co col colo conn corp cos cpl ct dak dec dept det dr drs elec ens esq est etc ext feb fla fri ft ga
+    gen gov hon inc ind insp intl jan jos jr jul jun kan kans ky lieut lt ltd maj mar md messrs mfg mich minn mlle mme
+    mo mon mont mr mrs ms msgr mt mtg natl neb nev nov oct okla penn pfc ph plc pres prof profs pte ptes pty ptys pvt
+    rd rep reps rev rt sen sens sep sept seq sfc sgt spc sq sr st ste supt sys tel tenn thu thurs tue tues univ va vs
+    vt wed wis wm wyo
+    """.split()  # noqa: SIM905  (a list of quoted words is unreadable)
 )
 # The same, but only when written with a capital: these are also common words.
-CAPITAL_ABBREVIATIONS = frozenset("Ark Az Del Ill La Mass Miss Ore Pa Tex Wash".split())
-BEFORE_A_NUMBER = frozenset("no nos fig figs pp".split())
+CAPITAL_ABBREVIATIONS = frozenset(["Ark", "Az", "Del", "Ill", "La", "Mass", "Miss", "Ore", "Pa", "Tex", "Wash"])
+BEFORE_A_NUMBER = frozenset(["no", "nos", "fig", "figs", "pp"])
 # Two words written as one.
 SPLIT_WORDS = {
     "cannot": 3, "gonna": 3, "gotta": 3, "wanna": 3, "gimme": 3, "lemme": 3,
