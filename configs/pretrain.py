@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from distinctad_jax.config import choose, earlier
 
 SIZES = {
-    "vocab": 640,
+    "vocab": 1200,
     "image_size": 64,
     "patch": 16,
     "text_length": 40,
@@ -25,7 +25,7 @@ SIZES = {
     "language_layers": 4,
     "language_heads": 4,
 }
-TINY_SIZES = SIZES | {"vocab": 320, "tower_width": 32, "tower_layers": 2, "tower_heads": 2, "projection": 32}
+TINY_SIZES = SIZES | {"vocab": 600, "tower_width": 32, "tower_layers": 2, "tower_heads": 2, "projection": 32}
 TINY_SIZES |= {"language_width": 32, "language_layers": 2, "language_heads": 2, "language_length": 96, "text_length": 64}
 TOY = {
     "source": "stills",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tensorboardX import SummaryWriter
 
@@ -37,7 +38,7 @@ class Logbook:
         self.events.close()
 
 
-def read_logbook(folder: Path) -> list[dict[str, float]]:
+def read_logbook(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run's logbook; one cut short by a crash is left out."""
     path, lines = folder / "log.jsonl", []
     if path.is_file():

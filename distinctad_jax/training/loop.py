@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -42,6 +42,7 @@ class TrainingConfig:
             raise ValueError(f"a batch of {self.batch} cannot be read in {self.pieces} equal pieces")
 
 
+@runtime_checkable
 class Batches(Protocol):
     """A stream of batches whose position is a function of the step."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -43,9 +44,13 @@ class MeshConfig:
             raise ValueError(f"a mesh needs fsdp, tensor >= 1 and data >= 1 or -1, got {self}")
 
 
-def make_mesh(config: MeshConfig) -> Mesh:
-    """Errors: BadUsage if the axes do not multiply to the number of devices."""
-    count, inner = jax.device_count(), config.fsdp * config.tensor
+def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
+    """A mesh over `devices`, all of them by default.
+
+    Errors: BadUsage if the axes do not multiply to the number of devices.
+    """
+    devices = jax.devices() if devices is None else devices
+    count, inner = len(devices), config.fsdp * config.tensor
     data = count // inner if config.data == -1 else config.data
     if data * inner != count:
         raise BadUsage(
@@ -54,7 +59,7 @@ def make_mesh(config: MeshConfig) -> Mesh:
             mend="choose axes that multiply to the number of devices",
         )
     # Explicit axes, the default of jax.make_mesh, fail in an embedding's gather.
-    return jax.make_mesh((data, config.fsdp, config.tensor), AXES, axis_types=(AxisType.Auto,) * 3)
+    return jax.make_mesh((data, config.fsdp, config.tensor), AXES, axis_types=(AxisType.Auto,) * 3, devices=devices)
 
 
 def spec_for(path: str, shape: tuple[int, ...], mesh: Mesh, rules: tuple[tuple[str, P], ...] = RULES) -> P:

@@ -30,8 +30,11 @@ def learning_rate(config: OptimiserConfig, steps: int) -> optax.Schedule:
     """Linear warm-up to `peak`, then to zero by a cosine at `steps`, or constant."""
     warmup = min(config.warmup_steps, max(steps - 1, 0))
     if config.schedule == "constant":
-        return optax.warmup_constant_schedule(0.0, config.peak, warmup)
-    return optax.warmup_cosine_decay_schedule(0.0, config.peak, warmup, max(steps, warmup + 1))
+        rest = optax.constant_schedule(config.peak)
+    else:
+        rest = optax.cosine_decay_schedule(config.peak, steps - warmup)
+    # A ramp of no steps would stay at zero for ever.
+    return optax.join_schedules([optax.linear_schedule(0.0, config.peak, warmup), rest], [warmup]) if warmup else rest
 
 
 def make_optimiser(config: OptimiserConfig, steps: int) -> optax.GradientTransformation:
