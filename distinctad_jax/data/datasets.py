@@ -296,6 +296,22 @@ class _RawBytes(tfds.decode.SkipDecoding):
         return serialized
 
 
+def split_names(folder: Path) -> tuple[str, ...]:
+    """The splits of a records folder, in the order in which they were written.
+
+    Errors: BadInput if the index is missing or not one.
+    """
+    return tuple(_index(Path(folder))["splits"])
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    path = folder / "index.json"
+    about = read_json(path)
+    if not isinstance(about, dict) or about.get("layout") != LAYOUT:
+        raise BadInput(f"not an index of layout {LAYOUT}", where=path, mend="write the records again")
+    return about
+
+
 class Records:
     """One split of a records folder: the index at once, the records when asked for.
 
@@ -307,13 +323,10 @@ class Records:
 
     def __init__(self, folder: Path, split: str):
         self.folder, self.split = Path(folder), split
-        path = self.folder / "index.json"
-        about = read_json(path)
-        if not isinstance(about, dict) or about.get("layout") != LAYOUT:
-            raise BadInput(f"not an index of layout {LAYOUT}", where=path, mend="write the records again")
+        about = _index(self.folder)
         if split not in about["splits"]:
-            known = ", ".join(about["splits"])
-            raise BadInput(f"no split {split!r}, found {known}", where=path, mend="choose one of these")
+            what = f"no split {split!r}, found {', '.join(about['splits'])}"
+            raise BadInput(what, where=self.folder / "index.json", mend="choose one of these")
         self.variant: Variant = about["variant"]
         self.feature_width: int = about["feature_width"]
         self.metadata: dict[str, Any] = about["metadata"]

@@ -6,6 +6,7 @@ our reading of it: D_i = {w in words(AD_i) : w in no words(AD_j), j != i in the 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -112,18 +113,21 @@ def _trimmed(base: str) -> str:
     return base[:-1] + "i" if base.endswith("y") else base  # hurry, hurried
 
 
-def _bag(text: str | None, lemma: bool) -> dict[str, set[str]]:
-    """What is compared -> the words of the text that stand for it."""
-    bag: dict[str, set[str]] = {}
-    for word in words(text or ""):
-        bag.setdefault(stem(word.text) if lemma else word.text, set()).add(word.text)
+@functools.lru_cache(maxsize=1 << 14)  # windows overlap, and come back in each epoch
+def _bag(text: str | None, lemma: bool) -> dict[str, tuple[str, ...]]:
+    """What is compared -> the words of the text that stand for it. Shared between calls: not to be changed."""
+    bag: dict[str, tuple[str, ...]] = {}
+    for word in dict.fromkeys(found.text for found in words(text or "")):
+        key = stem(word) if lemma else word
+        bag[key] = (*bag.get(key, ()), word)
     return bag
 
 
-def _unwanted(stopwords: bool, drop_names: Collection[str]) -> set[str]:
+def _unwanted(stopwords: bool, drop_names: Collection[str]) -> frozenset[str]:
     if isinstance(drop_names, str):
         raise ValueError(f"drop_names is a collection of names, got the one string {drop_names!r}")
-    return {word.text for name in drop_names for word in words(name)} | (STOP_WORDS if stopwords else set())
+    names = {word.text for name in drop_names for word in words(name)}
+    return STOP_WORDS | names if stopwords else frozenset(names)
 
 
 def distinctive(
@@ -160,9 +164,9 @@ def context_only(
     everything: dict[str, set[str]] = {}
     for bag in bags:
         for key, forms in bag.items():
-            everything.setdefault(key, set()).update(forms)
+            everything.setdefault(key, set()).update(form for form in forms if form not in unwanted)
     return [
-        frozenset(w for key, forms in everything.items() if key not in bag for w in forms if w not in unwanted)
+        frozenset().union(*(everything[key] for key in everything.keys() - bag.keys()))
         if text is not None
         else frozenset()
         for text, bag in zip(texts, bags, strict=True)

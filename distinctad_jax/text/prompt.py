@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from distinctad_jax.text.distinct import words
+from distinctad_jax.text.tokenizers import Tokenizer
 
 INSTRUCTION = "Describe:"
 NAMES_LEAD = "Possible characters:"
@@ -68,3 +69,15 @@ def names_prompt(names: Sequence[str], limit: int = 5) -> str:
 def narrator_prompt(names: Sequence[str], limit: int = 5) -> str:
     """All that stands before the visual tokens: the names, if any, and the instruction."""
     return f"{names_prompt(names, limit)} {INSTRUCTION}".strip()
+
+
+def prompt_ids(tokenizer: Tokenizer, names: Sequence[str], length: int, limit: int = 5) -> list[int]:
+    """The ids of `narrator_prompt`, at most `length`: a list of names that is too long loses its last ones.
+
+    Errors: ValueError if not even the instruction fits.
+    """
+    for count in range(min(len(names), limit), -1, -1):
+        ids = tokenizer.encode(narrator_prompt(names[:count], limit))
+        if len(ids) <= length:
+            return ids
+    raise ValueError(f"a prompt of {length} ids has no room for {narrator_prompt(())!r}, which takes {len(ids)}")

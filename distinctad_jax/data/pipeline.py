@@ -1,0 +1,330 @@
+"""Grain: records -> shuffled, padded, batched arrays that can go on from any step.
+
+A batch is a function of the seed and the step alone: the same for any number of threads, and the same set of clips or
+windows for any number of hosts (each host gets every `count`-th of them, so their order differs).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import grain
+import numpy as np
+import simplejpeg
+from jaxtyping import UInt8
+
+from distinctad_jax.data.datasets import ClipRecord, Records
+from distinctad_jax.data.windows import Arrays, Features, WindowMaker, WindowShape, frame_choice
+from distinctad_jax.errors import BadInput
+from distinctad_jax.movie.window import PADDING, evaluation_windows, training_windows
+from distinctad_jax.text.distinct import DistinctConfig
+from distinctad_jax.text.prompt import NamesConfig
+from distinctad_jax.text.tokenizers import Tokenizer, clip_ids, clip_words_real
+
+THREADS = 4
+PREFETCHED = 8  # items, not batches; Grain's own default would hold gigabytes of frames
+PLAIN_RULE = DistinctConfig()
+NEIGHBOURHOOD = 8  # clips of one movie nearer than this look alike
+
+
+class Batches:
+    """An iterator over batches that can be sent to any step.
+
+    `items` counts the clips or windows of one pass, `truncated` the descriptions of the split that were cut to fit,
+    `step` is the batch that `next` will give. Batches for training never end; others end after `len(batches)`.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch: int,
+        *,
+        items: int,
+        truncated: int,
+        host: int,
+        hosts: int,
+        threads: int,
+        ends: bool,
+    ):
+        if batch < 1 or batch % hosts or not 0 <= host < hosts:
+            raise ValueError(f"a batch is shared evenly by the hosts: batch {batch}, host {host} of {hosts}")
+        self.items, self.truncated, self._batch = items, truncated, batch
+        self._steps = -(-items // batch) if ends else None
+        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=PREFETCHED)
+        self._iterator = grain.experimental.ElasticIterator(
+            dataset, batch, grain.sharding.ShardOptions(host, hosts), read_options=options
+        )
+
+    def __iter__(self) -> Iterator[Arrays]:
+        return self
+
+    def __len__(self) -> int:
+        if self._steps is None:
+            raise TypeError("batches for training have no end")
+        return self._steps
+
+    def __next__(self) -> Arrays:
+        return next(self._iterator)
+
+    def next(self) -> Arrays:
+        """The batch of this step; StopIteration after the last."""
+        return next(self)
+
+    @property
+    def step(self) -> int:
+        return self._iterator.get_state()["global_next_index"] // self._batch
+
+    def seek(self, step: int) -> None:
+        """Makes `step` the next batch, as if all before it had been drawn."""
+        if step < 0:
+            raise ValueError(f"steps count from 0, got {step}")
+        self._iterator.set_state({"global_next_index": step * self._batch})
+
+    def close(self) -> None:
+        """Stops the reading threads."""
+        self._iterator.close()
+
+
+class SpreadOrder:
+    """A new order of the rows in each epoch, in which neighbours keep out of each other's batch.
+
+    Two clips of one movie that stand fewer than `NEIGHBOURHOOD` apart show the same scene, and would be each other's
+    false negatives. A shuffled order is repaired by swaps with later rows; where none fits (the end of an epoch, a
+    batch larger than the data allows) neighbours stay together. A batch that spans two epochs is checked in parts.
+    """
+
+    def __init__(self, movies: Sequence[range], batch: int, seed: int):
+        self._batch, self._seed = batch, seed
+        self._movie = {row: rows for rows in movies for row in rows}
+        self._epochs: dict[int, np.ndarray] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, position: int, _: int = 0) -> int:
+        """The row at a position of the endless stream."""
+        epoch, place = divmod(position, len(self._movie))
+        with self._lock:
+            if epoch not in self._epochs:
+                kept = {known: order for known, order in self._epochs.items() if known == epoch - 1}
+                self._epochs = {**kept, epoch: self._order(epoch)}
+            return int(self._epochs[epoch][place])
+
+    def _order(self, epoch: int) -> np.ndarray:
+        order = np.random.default_rng((self._seed, epoch)).permutation(len(self._movie))
+        first = epoch * len(order)
+        blocked: set[int] = set()
+        for place in range(len(order)):
+            if (first + place) % self._batch == 0:
+                blocked = set()
+            for other in range(place, min(place + 64, len(order))):
+                if int(order[other]) not in blocked:
+                    order[[place, other]] = order[[other, place]]
+                    break
+            row = int(order[place])
+            movie = self._movie[row]
+            near = range(max(row - NEIGHBOURHOOD + 1, movie.start), min(row + NEIGHBOURHOOD, movie.stop))
+            blocked.update(near)
+        return order
+
+
+class _ClipMaker:
+    """Makes the arrays of one clip for Stage I; texts are encoded once, at the start."""
+
+    def __init__(self, records: Records, tokenizer: Tokenizer, frames: int, image_size: int, length: int):
+        if min(frames, image_size) < 1:
+            raise ValueError(f"a clip needs frames and image_size >= 1, got {frames} and {image_size}")
+        self._records, self._frames, self._size = records, frames, image_size
+        self._features = Features(records, frames) if records.variant == "features" else None
+        texts = [entry.text for entry in records.index]
+        # One row more, for padding: the row -1 finds it at the end.
+        self._ids = clip_ids(tokenizer, [*texts, ""], length)
+        self._words = clip_words_real(tokenizer, self._ids)
+        numbers: dict[str, int] = {}
+        same = [numbers.setdefault(tokenizer.clean(text), len(numbers)) for text in texts]
+        self._same = np.array([*same, PADDING], np.int32)
+        self.truncated = sum(len(found) > length - 2 for found in tokenizer.encode_all(texts))
+
+    def arrays(self, row: int, rng: np.random.Generator | None) -> Arrays:
+        seen = self._pixels(row, rng) if self._features is None else self._vectors(self._features, row)
+        return {
+            **seen,
+            "text_ids": self._ids[row],
+            "words_real": self._words[row],
+            "row": np.array(row, np.int32),
+            "same_text": self._same[row, ...],
+        }
+
+    def _pixels(self, row: int, rng: np.random.Generator | None) -> Arrays:
+        frames = np.zeros((self._frames, self._size, self._size, 3), np.uint8)
+        real = np.zeros(self._frames, bool)
+        if row != PADDING:
+            clip = self._records.get([row])[0]
+            chosen = frame_choice(len(clip.frames or ()), self._frames, rng)
+            source = f"{self._records.folder}:{self._records.split}"
+            frames[: len(chosen)] = decode_frames(clip, self._size, chosen=chosen.tolist(), source=source)
+            real[: len(chosen)] = True
+        return {"frames": frames, "frames_real": real}
+
+    def _vectors(self, features: Features, row: int) -> Arrays:
+        if row == PADDING:
+            nothing = np.zeros((self._frames, features.width), np.float32)
+            return {"features": nothing, "frames_real": np.zeros(self._frames, bool)}
+        vectors, real = features.get([row])
+        return {"features": vectors[0].astype(np.float32), "frames_real": real[0]}
+
+
+def decode_frames(
+    clip: ClipRecord, size: int, *, chosen: Sequence[int] | None = None, source: str = "records"
+) -> UInt8[np.ndarray, "frames size size 3"]:
+    """The pictures of a clip from its JPEG files, all or the chosen ones.
+
+    Errors: BadInput, with `source`, movie and clip, if a frame is no JPEG or not a square of `size` pixels.
+    """
+    jpegs, where = clip.frames or (), f"{source}:{clip.movie}:{clip.index}"
+    numbers = range(len(jpegs)) if chosen is None else chosen
+    out = np.zeros((len(numbers), size, size, 3), np.uint8)
+    for place, number in enumerate(numbers):
+        try:
+            height, width, *_ = simplejpeg.decode_jpeg_header(jpegs[number])
+            if (height, width) != (size, size):
+                mend = f"set pack.image_size to {size}, or use a tower for images of {width}"
+                raise BadInput(
+                    f"a frame of {width} x {height} pixels, needed {size} x {size}", where=where, mend=mend
+                )
+            out[place] = simplejpeg.decode_jpeg(jpegs[number], colorspace="RGB")
+        except ValueError as error:
+            raise BadInput(f"a frame is not a JPEG: {error}", where=where, mend="write the records again") from error
+    return out
+
+
+def _padded(items: Sequence[Any], batch: int, filler: Any) -> list[Any]:
+    return [*items, *[filler] * (-len(items) % batch)]
+
+
+def clip_batches(
+    records: Records,
+    *,
+    tokenizer: Tokenizer,
+    batch: int,
+    frames: int,
+    image_size: int,
+    text_length: int,
+    seed: int,
+    augment_shift: bool = False,
+    spread: bool = True,
+    host: int = 0,
+    hosts: int = 1,
+    threads: int = THREADS,
+) -> Batches:
+    """Endless shuffled clips for Stage I.
+
+    Shapes: frames u8[batch frames size size 3], frames_real bool[batch frames], text_ids i32[batch length] (see
+      `clip_ids`), words_real bool[batch length], row i32[batch], same_text i32[batch] (equal where texts are). From
+      records of features: features f32[batch frames width] in place of frames.
+    Args:
+      augment_shift: where a record holds more frames than wanted, a random one of each segment, not the middle one.
+      spread: neighbours in a movie keep out of each other's batch, as far as possible (see `SpreadOrder`); identical
+        texts may still meet, that is what `same_text` is for.
+      host, hosts: which process this is, of how many; `batch` counts clips over all of them.
+    Errors: BadInput, on `next`, if a stored frame is no JPEG or not of `image_size`.
+    """
+    maker = _ClipMaker(records, tokenizer, frames, image_size, text_length)
+    rows = grain.MapDataset.range(len(records)).seed(seed)
+    if spread:
+        dataset = rows.repeat().map_with_index(SpreadOrder(list(records.movies.values()), batch, seed))
+    else:
+        dataset = rows.shuffle().repeat()
+    dataset = dataset.random_map(lambda row, rng: maker.arrays(row, rng if augment_shift else None))
+    counts = {"items": len(records), "truncated": maker.truncated}
+    return Batches(dataset, batch, **counts, host=host, hosts=hosts, threads=threads, ends=False)
+
+
+def clip_pass(
+    records: Records,
+    *,
+    tokenizer: Tokenizer,
+    batch: int,
+    frames: int,
+    image_size: int,
+    text_length: int,
+    host: int = 0,
+    hosts: int = 1,
+    threads: int = THREADS,
+) -> Batches:
+    """Every clip once, in order, as in `clip_batches`; padding of the last batch has row and same_text -1."""
+    maker = _ClipMaker(records, tokenizer, frames, image_size, text_length)
+    dataset = grain.MapDataset.source(_padded(range(len(records)), batch, PADDING))
+    dataset = dataset.map(lambda row: maker.arrays(row, None))
+    counts = {"items": len(records), "truncated": maker.truncated}
+    return Batches(dataset, batch, **counts, host=host, hosts=hosts, threads=threads, ends=True)
+
+
+def window_batches(
+    records: Records,
+    *,
+    tokenizer: Tokenizer,
+    batch: int,
+    clips: int,
+    frames: int,
+    text_length: int,
+    prompt_length: int,
+    seed: int,
+    stride: int,
+    distinct: DistinctConfig,
+    names: NamesConfig,
+    host: int = 0,
+    hosts: int = 1,
+    threads: int = THREADS,
+) -> Batches:
+    """Endless shuffled windows of `clips` consecutive clips for Stage II, from records of features.
+
+    Shapes: features f32[batch clips frames width], frames_real bool[batch clips frames],
+      clips_real bool[batch clips], row i32[batch clips] (-1 on padding clips),
+      prompt_ids i32[batch clips prompt], prompt_real bool, alike,
+      text_ids i32[batch clips length] (the description, its end, padding), text_real bool (description and end),
+      distinctive bool (every id of a distinctive word), alike,
+      distinct_ids i32[batch clips words] (first id of each distinctive word), distinct_real bool, alike,
+      context_ids i32[batch clips words] (first ids of words that only other clips use), context_real bool, alike.
+    Errors: ValueError if a size does not fit.
+    """
+    shape = WindowShape(clips, frames, text_length, prompt_length)
+    maker = WindowMaker(records, tokenizer, shape, distinct, names)
+    cut = ((movie, w) for movie, rows in records.movies.items() for w in training_windows(len(rows), clips, stride))
+    windows = maker.windows(cut)
+    dataset = grain.MapDataset.source(windows).seed(seed).shuffle().repeat()
+    dataset = dataset.random_map(lambda window, rng: maker.arrays(window[0], rng))
+    counts = {"items": len(windows), "truncated": maker.descriptions.truncated}
+    return Batches(dataset, batch, **counts, host=host, hosts=hosts, threads=threads, ends=False)
+
+
+def evaluation_batches(
+    records: Records,
+    *,
+    tokenizer: Tokenizer,
+    batch: int,
+    clips: int,
+    frames: int,
+    text_length: int,
+    prompt_length: int,
+    policy: str,
+    names: NamesConfig,
+    distinct: DistinctConfig = PLAIN_RULE,
+    host: int = 0,
+    hosts: int = 1,
+    threads: int = THREADS,
+) -> Batches:
+    """One pass over windows in which every clip is a target once; shapes as in `window_batches`, none random.
+
+    Also target bool[batch clips]. The last batch is filled with windows of padding (row -1). `policy` is that of
+    `movie.window.evaluation_windows`: block, centered or causal. No names drop out.
+    """
+    shape = WindowShape(clips, frames, text_length, prompt_length)
+    maker = WindowMaker(records, tokenizer, shape, distinct, names)
+    cut = ((movie, w) for movie, rows in records.movies.items() for w in evaluation_windows(len(rows), clips, policy))
+    windows = maker.windows(cut)
+    nothing = (np.full(clips, PADDING, np.int32), np.zeros(clips, bool))
+    dataset = grain.MapDataset.source(_padded(windows, batch, nothing))
+    make: Callable[[Any], Arrays] = lambda window: {**maker.arrays(window[0], None), "target": window[1]}  # noqa: E731
+    counts = {"items": len(windows), "truncated": maker.descriptions.truncated}
+    return Batches(dataset.map(make), batch, **counts, host=host, hosts=hosts, threads=threads, ends=True)
