@@ -1,0 +1,233 @@
+"""The screenplay: who does what, where, when, and what stands about, drawn from a seed.
+
+A scene keeps its place, light, cast and set dressing, so its clips look alike. In each clip one person acts, often by a
+prop that is in this clip only. What stands about and what is new look the same in a single clip; only the neighbours tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from distinctad_jax.movie.movie import Line
+from distinctad_jax.movie.span import Span
+from distinctad_jax.toycinema.dialogue import lines_of
+from distinctad_jax.toycinema.motion import ACTIONS, CROSSING
+from distinctad_jax.toycinema.world import CHARACTERS, LIGHTS, PLACES, PROPS, SLOTS, SPOTS
+
+KEEP_ACTOR = 0.42  # chance that who acted in the last clip goes on
+WITH_PROP = 0.7  # chance of an event prop, where the action does not need one
+LATECOMER = 0.35  # chance that one of the cast comes in later
+RESTS = 4  # an action does not come back before this many clips
+LEAD = 0.3  # seconds of silence on either side of what is said
+REACH = {0: (1,), 1: (-1, 1), 2: (-1,)}  # slot -> directions that lead into the picture
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A prop in view: `shown` is the part of the clip, from 0 to 1, in which the light falls on it."""
+
+    prop: int
+    spot: int
+    large: bool
+    shown: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What happens in one clip; `actor`, `present` and `companion` are numbers of the scene's cast."""
+
+    span: Span
+    actor: int
+    present: tuple[int, ...]
+    entering: bool
+    action: str
+    tempo: int
+    direction: int  # -1 left, 1 right
+    dressing: tuple[Placed, ...]
+    event: Placed | None
+    companion: int | None
+    free: tuple[bool, bool]  # the coin flips of the describer: an unusual noun, an unusual order
+    after: Span  # the dialogue that follows
+    speaker: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What stays the same: a place, a light, who stands in which slot, which way they face, the colour grade."""
+
+    place: int
+    light: str
+    cast: tuple[int, ...]
+    slots: tuple[int, ...]
+    facing: tuple[int, ...]
+    look: int
+    beats: tuple[Beat, ...]
+
+
+@dataclass(frozen=True)
+class Screenplay:
+    """A whole movie, before it is drawn; `opening` is the dialogue before the first clip."""
+
+    scenes: tuple[Scene, ...]
+    opening: Span
+    duration: float
+    dialogue: tuple[Line, ...]
+    letterbox: float
+
+    @property
+    def cast(self) -> tuple[int, ...]:
+        """Who appears, most scenes first, then by number."""
+        seen = [person for scene in self.scenes for person in scene.cast]
+        return tuple(sorted(set(seen), key=lambda person: (-seen.count(person), person)))
+
+
+def _shown(rng: np.random.Generator) -> tuple[float, float]:
+    """All of the clip, or a stretch of it: set dressing and event props alike, so that this gives nothing away."""
+    if rng.random() < 0.4:
+        return 0.0, 1.0
+    length = float(rng.uniform(0.5, 0.85))
+    start = float(rng.uniform(0.0, 1.0 - length))
+    return start, start + length
+
+
+class _Clock:
+    """Hands out spans that begin and end on frames."""
+
+    def __init__(self, frames_per_second: int):
+        self.rate, self.frame = frames_per_second, 0
+
+    def span(self, seconds: float) -> Span:
+        start = self.frame
+        self.frame += round(seconds * self.rate)
+        return Span(start / self.rate, self.frame / self.rate)
+
+
+def _pick(rng: np.random.Generator, options: list[int] | list[str]):
+    return options[int(rng.integers(len(options)))]
+
+
+def _stage(rng: np.random.Generator, count: int) -> tuple[list[int], list[int], list[int]]:
+    """Spots of the set dressing and its props, and the slots of the cast, so that most slots adjoin a free spot."""
+    spots = [int(s) for s in rng.permutation(len(SPOTS))[: int(rng.integers(2, 4))]]
+    props = [int(p) for p in rng.permutation(len(PROPS))[: len(spots)]]
+    return spots, props, [int(s) for s in rng.permutation(len(SLOTS))[:count]]
+
+
+def _event(rng: np.random.Generator, slot: int, taken: list[int], known: set[int], last: list[int]) -> Placed | None:
+    """A prop that is no dressing and was no recent event, at a free spot that adjoins the actor if there is one."""
+    fresh = [p for p in range(len(PROPS)) if p not in known and p not in last]
+    free = [s for s in range(len(SPOTS)) if s not in taken]
+    near = [s for s in free if slot in SPOTS[s].adjoins]
+    if not fresh or not free:
+        return None
+    return Placed(_pick(rng, fresh), _pick(rng, near or free), bool(rng.random() < 0.5), _shown(rng))
+
+
+def _action(rng: np.random.Generator, recent: list[str], can_hold: bool) -> tuple[str, int]:
+    """An action that none of the last clips showed; those that hold a prop come more often."""
+    options = [a for a in ACTIONS if a not in recent[-RESTS:] and (can_hold or not ACTIONS[a].holds)]
+    weights = np.array([1.6 if ACTIONS[a].holds else 1.0 for a in options])
+    chosen = options[int(rng.choice(len(options), p=weights / weights.sum()))]
+    return chosen, int(rng.integers(2))
+
+
+class _Shoot:
+    """What the writer of a scene keeps in mind from clip to clip."""
+
+    def __init__(self, rng: np.random.Generator, clock: _Clock, cast: list[int], actions: list[str]):
+        self.rng, self.clock, self.actions = rng, clock, actions
+        self.spots, self.props, self.slots = _stage(rng, len(cast))
+        self.large = [bool(rng.random() < 0.5) for _ in self.props]
+        self.last_actor: int | None = None
+        self.recent: list[int] = []
+
+    def beat(self, present: list[int], newcomer: int | None) -> Beat:
+        rng = self.rng
+        actor = self._actor(present, newcomer)
+        slot = self.slots[actor]
+        known, last = set(self.props), self.recent[-6:]
+        event = _event(rng, slot, self.spots, known, last)
+        action, tempo = _action(rng, self.actions, event is not None)
+        if newcomer is not None and action in CROSSING:  # coming in is motion enough
+            action = "wave" if "wave" not in self.actions[-RESTS:] else "turn"
+        if not ACTIONS[action].holds and rng.random() > WITH_PROP:
+            event = None
+        self.actions.append(action)
+        if event:
+            self.recent.append(event.prop)
+        others = [p for p in present if p != actor and abs(self.slots[p] - slot) == 1]
+        self.last_actor = actor
+        stand = tuple(
+            Placed(p, s, big, _shown(rng)) for p, s, big in zip(self.props, self.spots, self.large, strict=True)
+        )
+        return Beat(
+            span=self.clock.span(float(rng.uniform(3.0, 4.0))),
+            actor=actor,
+            present=tuple(present),
+            entering=newcomer is not None,
+            action=action,
+            tempo=tempo,
+            direction=int(_pick(rng, list(REACH[slot]))),
+            dressing=stand,
+            event=event,
+            companion=_pick(rng, others) if others else None,
+            free=(bool(rng.random() < 0.08), bool(rng.random() < 0.08)),
+            after=self.clock.span(float(rng.uniform(2.5, 4.0))),
+            speaker=_pick(rng, present),
+        )
+
+    def _actor(self, present: list[int], newcomer: int | None) -> int:
+        if newcomer is not None:
+            return newcomer
+        if self.last_actor is not None and self.rng.random() < KEEP_ACTOR:
+            return self.last_actor
+        return _pick(self.rng, [p for p in present if p != self.last_actor] or present)
+
+
+def _scene(rng, clock: _Clock, place: int, company: list[int], clips: tuple[int, int], actions: list[str]) -> Scene:
+    count = int(rng.integers(clips[0], clips[1] + 1))
+    cast = [int(c) for c in rng.permutation(company)[: int(rng.integers(2, 4))]]
+    shoot = _Shoot(rng, clock, cast, actions)
+    late = len(cast) - 1 if count >= 4 and rng.random() < LATECOMER else None
+    enters = int(rng.integers(2, count - 1)) if late is not None else None
+    beats = []
+    for number in range(count):
+        here = [p for p in range(len(cast)) if p != late or (enters is not None and number >= enters)]
+        beats.append(shoot.beat(here, late if number == enters else None))
+    return Scene(
+        place=place,
+        light=LIGHTS[int(rng.choice(3, p=(0.4, 0.3, 0.3)))],
+        cast=tuple(cast),
+        slots=tuple(shoot.slots),
+        facing=tuple(int(f) for f in rng.choice((-1, 1), len(cast))),
+        look=int(rng.integers(1 << 16)),
+        beats=tuple(beats),
+    )
+
+
+def write(
+    rng: np.random.Generator, scenes: tuple[int, int], clips: tuple[int, int], frames_per_second: int
+) -> Screenplay:
+    """A screenplay; the same generator state gives the same one.
+
+    Units: spans in seconds from the first frame, all on frames. A clip lies wholly between two lines of dialogue that
+      keep `LEAD` seconds away from it, so the silences are the clips.
+    """
+    clock, actions = _Clock(frames_per_second), []
+    opening = clock.span(float(rng.uniform(2.5, 4.0)))
+    women = [i for i, c in enumerate(CHARACTERS) if c.woman]
+    men = [i for i, c in enumerate(CHARACTERS) if not c.woman]
+    company = [int(c) for half in (women, men) for c in rng.permutation(half)[:3]]
+    places = [int(p) for p in rng.permutation(len(PLACES))[: int(rng.integers(scenes[0], scenes[1] + 1))]]
+    shot = tuple(_scene(rng, clock, place, company, clips, actions) for place in places)
+    talk = [opening, *(beat.after for scene in shot for beat in scene.beats)]
+    dialogue = tuple(line for span in talk for line in lines_of(rng, span, LEAD))
+    return Screenplay(
+        scenes=shot,
+        opening=opening,
+        duration=clock.frame / frames_per_second,
+        dialogue=dialogue,
+        letterbox=float(rng.choice((0.0, 5.0, 8.0))),
+    )

@@ -1,0 +1,143 @@
+"""From a scene of the screenplay to frames: who and what stands where in each frame, pasted onto the place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from distinctad_jax.toycinema.camera import Grade, Grain, graded, letterboxed, move, shoot
+from distinctad_jax.toycinema.motion import ACTIONS, POSES, Moment, moments
+from distinctad_jax.toycinema.script import Beat, Placed, Scene
+from distinctad_jax.toycinema.sprites import Sprite, Sprites
+from distinctad_jax.toycinema.world import CHARACTERS, GROUND, SLOTS, SPOTS
+
+FADE = 2  # frames in which the light comes up on a prop
+ENTRY = 0.35  # share of a clip in which a newcomer walks in
+AWAY = 70.0  # units from the middle: out of the picture
+
+
+def paste(canvas: Image.Image, sprite: Sprite, where: tuple[int, int], share: float = 1.0) -> None:
+    """Pastes with the sprite's origin at `where`; `share` below 1 lets the ground shine through."""
+    opacity = sprite.opacity if share >= 1 else sprite.opacity.point(lambda value: value * share)
+    canvas.paste(sprite.colour, (where[0] + sprite.left, where[1] + sprite.top), opacity)
+
+
+def lit(shown: tuple[float, float], frame: int, count: int) -> float:
+    """How much of a prop is seen in this frame: 1 within its stretch, less in the frames where it comes and goes."""
+    first, last = shown[0] * count, shown[1] * count
+    if shown[0] > 0 and frame < first + FADE:
+        return max(0.0, min(1.0, (frame - first + 1) / (FADE + 1)))
+    if shown[1] < 1 and frame > last - FADE:
+        return max(0.0, min(1.0, (last - frame + 1) / (FADE + 1)))
+    return 1.0
+
+
+def put_prop(canvas: Image.Image, sprites: Sprites, prop: Placed, share: float = 1.0) -> None:
+    if share > 0:
+        spot = SPOTS[prop.spot]
+        paste(canvas, sprites.prop(prop.prop, prop.large), sprites.pixel(spot.x, spot.y), share)
+
+
+def put_person(
+    canvas: Image.Image, sprites: Sprites, person: int, x: float, moment: Moment, direction: int, held: Placed | None
+) -> None:
+    """A person with feet at `x`, and the prop in the hand if there is one."""
+    mirrored = (direction < 0) != moment.mirrored
+    paste(canvas, sprites.person(person, moment.pose, mirrored), sprites.pixel(x, GROUND))
+    if held:
+        right, down = POSES[moment.pose].hand
+        tall = CHARACTERS[person].stature
+        at = sprites.pixel(x + (-right if mirrored else right) * tall, GROUND + down * tall)
+        paste(canvas, sprites.prop(held.prop, held.large), at)
+
+
+@dataclass(frozen=True)
+class Set:
+    """All that drawing a scene needs besides the beat: pictures, grade, grain, size of a frame, black bars."""
+
+    sprites: Sprites
+    scene: Scene
+    grade: Grade
+    grain: Grain
+    size: tuple[int, int]
+    bar: int
+
+    def stand(self, canvas: Image.Image, people: tuple[int, ...]) -> None:
+        """The people of the scene who only stand there."""
+        for p in people:
+            x, facing = SLOTS[self.scene.slots[p]], self.scene.facing[p]
+            put_person(canvas, self.sprites, self.scene.cast[p], x, Moment("stand", False, 0.0), facing, None)
+
+    def finished(self, canvas: Image.Image, view: tuple[float, float, float]) -> Image.Image:
+        picture = graded(shoot(canvas, view, self.sprites, self.size), self.grade)
+        letterboxed(picture, self.bar)
+        return picture
+
+
+def _position(beat: Beat, slot: int, moment: Moment, entry: float) -> float:
+    """Where the actor stands, in units; `entry` is how much of the way in is done."""
+    if entry < 1:
+        side = -1 if slot == 0 or (slot == 1 and beat.direction > 0) else 1
+        start = 48 + side * AWAY
+        return start + (SLOTS[slot] - start) * entry
+    return SLOTS[slot] + beat.direction * ACTIONS[beat.action].travel[beat.tempo] * moment.done
+
+
+def _timeline(beat: Beat, count: int) -> list[tuple[Moment, float]]:
+    """Per frame the moment of the action and the share of the way in; who enters first walks, then acts."""
+    if not beat.entering:
+        return [(moment, 1.0) for moment in moments(beat.action, beat.tempo, count)]
+    walk = round(ENTRY * count)
+    steps = [(m, (i + 1) / (walk + 1)) for i, m in enumerate(moments("walk", 0, walk))]
+    return steps + [(m, 1.0) for m in moments(beat.action, beat.tempo, count - walk)]
+
+
+def clip_frames(
+    stage: Set, beat: Beat, count: int, rng: np.random.Generator
+) -> UInt8[np.ndarray, "frames height width 3"]:
+    """The frames of one clip: one person acts, the others stand, props are lit in their stretch of the clip."""
+    scene, sprites = stage.scene, stage.sprites
+    plate = sprites.place(scene.place)
+    props = [*beat.dressing, *([beat.event] if beat.event and not ACTIONS[beat.action].holds else [])]
+    high = [prop for prop in props if SPOTS[prop.spot].high]
+    low = [prop for prop in props if not SPOTS[prop.spot].high]
+    others = tuple(p for p in beat.present if p != beat.actor)
+    camera, jolts = move(rng), rng.uniform(-1, 1, (count, 2))
+    held = beat.event if ACTIONS[beat.action].holds else None
+    pictures = []
+    for frame, (moment, entry) in enumerate(_timeline(beat, count)):
+        canvas = plate.copy()
+        for prop in high:
+            put_prop(canvas, sprites, prop, lit(prop.shown, frame, count))
+        stage.stand(canvas, others)
+        x = _position(beat, scene.slots[beat.actor], moment, entry)
+        way = beat.direction
+        if entry < 1:
+            way = 1 if x < SLOTS[scene.slots[beat.actor]] else -1
+        put_person(canvas, sprites, scene.cast[beat.actor], x, moment, way, held if entry >= 1 else None)
+        for prop in low:
+            put_prop(canvas, sprites, prop, lit(prop.shown, frame, count))
+        view = camera.view(frame / max(1, count - 1), (float(jolts[frame, 0]), float(jolts[frame, 1])))
+        pictures.append(np.asarray(stage.finished(canvas, view)))
+    return stage.grain.add(np.stack(pictures), stage.grade.grain, rng)
+
+
+def talk_frames(
+    stage: Set, beat: Beat, count: int, rng: np.random.Generator
+) -> UInt8[np.ndarray, "frames height width 3"]:
+    """The frames of the dialogue after (or before the first of) the clips: all stand, the set dressing is lit."""
+    sprites = stage.sprites
+    canvas = sprites.place(stage.scene.place)
+    for prop in beat.dressing:
+        if SPOTS[prop.spot].high:
+            put_prop(canvas, sprites, prop)
+    stage.stand(canvas, beat.present)
+    for prop in beat.dressing:
+        if not SPOTS[prop.spot].high:
+            put_prop(canvas, sprites, prop)
+    view = move(rng).view(0.5, (0.0, 0.0))
+    picture = np.asarray(stage.finished(canvas, view))
+    return stage.grain.add(np.repeat(picture[None], count, axis=0), stage.grade.grain, rng)
