@@ -14,7 +14,7 @@ import unicodedata
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, SupportsInt
 
 import numpy as np
 import tokenizers
@@ -94,7 +94,7 @@ class Tokenizer:
         found = self._engine.encode(self.clean(text), add_special_tokens=False)
         return found.ids, found.offsets
 
-    def decode(self, ids: Sequence[int]) -> str:
+    def decode(self, ids: Iterable[SupportsInt]) -> str:
         """The text of some ids; specials are skipped. Exact for GPT-2; CLIP puts a blank after every word."""
         text = self._engine.decode([int(i) for i in ids], skip_special_tokens=True)
         return text.replace(WORD_END, " ").strip() if self.kind == "clip" else text
