@@ -39,8 +39,10 @@ def cues_of(lines: Sequence[str], found: Warnings) -> list[Cue]:
         if block[0].split(maxsplit=1)[0] in _SKIPPED and ARROW not in block[0]:
             continue
         arrows = [index for index, line in enumerate(block) if ARROW in line]
-        if not arrows and first > 1:  # lines directly below the signature are an old kind of header
-            found.add(first + 1, f"text without times left out: {block[0][:60]!r}")
+        if not arrows:
+            if first > 1:  # lines directly below the signature are an old kind of header
+                found.add(first + 1, f"text without times left out: {block[0][:60]!r}")
+            continue
         for arrow, following in zip(arrows, [*arrows[1:], len(block)], strict=True):
             text = block[arrow + 1 : following]
             if following < len(block) and text and text[-1].strip().isdecimal():
