@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from distinctad_jax.toycinema.sprites import MARGIN, Sprites
 
@@ -25,10 +25,10 @@ GRAIN_PLANES = 16
 
 @dataclass(frozen=True)
 class Grade:
-    """One scene's colours: a 3 x 4 matrix for Pillow, a table of tones, and how coarse the grain is."""
+    """One scene's colours: a 3 x 4 matrix for Pillow, a table of 256 tones, and how coarse the grain is."""
 
     matrix: tuple[float, ...]
-    tones: tuple[int, ...]
+    tones: UInt8[np.ndarray, " tones"]
     grain: float
 
 
@@ -43,18 +43,24 @@ def grade(light: str, look: int) -> Grade:
     level, gamma = LEVELS[light] * float(rng.uniform(0.92, 1.05)), float(rng.uniform(0.95, 1.2))
     floor = float(rng.uniform(4, 20))  # blacks are lifted
     curve = floor + (255 * level - floor) * (np.arange(256) / 255) ** gamma
-    tones = tuple(int(v) for v in np.clip(np.rint(curve), 0, 255)) * 3
+    tones = np.clip(np.rint(curve), 0, 255).astype(np.uint8)
     return Grade(matrix, tones, float(rng.uniform(3.5, 7.0)))
 
 
-def graded(picture: Image.Image, grade: Grade) -> Image.Image:
-    """The picture after the lab."""
-    return picture.convert("RGB", grade.matrix).point(grade.tones)
+def developed(
+    frames: UInt8[np.ndarray, "frames height width 3"], grade: Grade, bar: int
+) -> UInt8[np.ndarray, "frames height width 3"]:
+    """Frames, their colours mixed already, with the tones of the grade and `bar` black rows above and below."""
+    toned = grade.tones[frames]
+    if bar:
+        toned[:, :bar] = 0
+        toned[:, -bar:] = 0
+    return toned
 
 
 @dataclass(frozen=True)
 class Move:
-    """A camera move over a clip: where the view's centre is, in units off the middle, and how close; start and end."""
+    """A camera move over a clip: the view's centre, in units off the middle, and closeness, at start and end."""
 
     start: tuple[float, float, float]
     end: tuple[float, float, float]
@@ -95,14 +101,6 @@ def shoot(
         min(float(canvas.height), (middle_y + height / 2) * sprites.scale),
     )
     return canvas.resize(size, Image.Resampling.BILINEAR, box=box)
-
-
-def letterboxed(picture: Image.Image, bar: int) -> None:
-    """Blackens `bar` rows of pixels at the top and at the bottom, in place."""
-    if bar > 0:
-        draw = ImageDraw.Draw(picture)
-        draw.rectangle((0, 0, picture.width, bar - 1), fill=(0, 0, 0))
-        draw.rectangle((0, picture.height - bar, picture.width, picture.height), fill=(0, 0, 0))
 
 
 class Grain:

@@ -53,9 +53,9 @@ def relation(spot: int, slot: int, large: bool) -> str:
     return "beside" if spot == 3 else "near"
 
 
-def verb_phrase(action: str, tempo: int, thing: str | None) -> str:
-    """The verb, with the object of an action that takes one in hand."""
-    verb = ACTIONS[action].verbs[tempo]
+def verb_phrase(action: str, tempo: int, indoors: bool, thing: str | None) -> str:
+    """The verb, indoors and outdoors not the same, with the object of an action that takes one in hand."""
+    verb = ACTIONS[action].verbs[tempo][int(not indoors)]
     return f"{verb} {thing}" if thing and ACTIONS[action].holds else verb
 
 
@@ -74,7 +74,7 @@ def _parts(beat: Beat, scene: Scene, subject: str) -> Said:
     slot = scene.slots[beat.actor]
     event = beat.event
     thing = prop_phrase(event.prop, event.large, place.indoors, beat.free[0]) if event else None
-    verb = verb_phrase(beat.action, beat.tempo, thing)
+    verb = verb_phrase(beat.action, beat.tempo, place.indoors, thing)
     manner = action.manners[beat.tempo]
     if action.holds:
         return Said(subject, verb, manner)
@@ -147,7 +147,7 @@ def caption(
     """A plain caption of one person: `Mara waves gently beside a tall lamp in a kitchen.`"""
     indoors = place is None or place.indoors
     thing = prop_phrase(placed.prop, placed.large, indoors) if placed else None
-    verb = verb_phrase(action, tempo, thing)
+    verb = verb_phrase(action, tempo, indoors, thing)
     manner = ACTIONS[action].manners[tempo]
     where = ""
     if placed and thing and not ACTIONS[action].holds:

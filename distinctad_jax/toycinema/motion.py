@@ -54,7 +54,7 @@ class Action:
     `holds` lists the parts in which the prop is in the hand; such an action needs a prop.
     """
 
-    verbs: tuple[str, str]
+    verbs: tuple[tuple[str, str], tuple[str, str]]  # [tempo][0 indoors, 1 outdoors]
     manners: tuple[str, str]
     parts: tuple[tuple[Part, ...], tuple[Part, ...]]
     travel: tuple[float, float] = (0.0, 0.0)
@@ -63,19 +63,19 @@ class Action:
 
 ACTIONS: dict[str, Action] = {
     "walk": Action(
-        ("walks", "strides"),
+        (("walks", "strolls"), ("strides", "marches")),
         ("calmly", "firmly"),
         (((1.0, ("pass", "pass", "stride", "stride")),), ((1.0, ("pass", "stride")),)),
         (14.0, 31.0),
     ),
     "run": Action(
-        ("jogs", "sprints"),
+        (("jogs", "trots"), ("sprints", "races")),
         ("lightly", "fast"),
         (((1.0, ("lean", "stride")),), ((1.0, ("lean", "lean", "stride")),)),
         (46.0, 66.0),
     ),
     "sit": Action(
-        ("sits down", "slumps"),
+        (("sits down", "settles down"), ("slumps", "sinks down")),
         ("stiffly", "wearily"),
         (
             ((0.30, ("stand",)), (0.20, ("bend",)), (0.50, ("seated",))),
@@ -83,7 +83,7 @@ ACTIONS: dict[str, Action] = {
         ),
     ),
     "rise": Action(
-        ("rises", "gets up"),
+        (("rises", "stands up"), ("gets up", "scrambles up")),
         ("slowly", "suddenly"),
         (
             ((0.28, ("seated",)), (0.17, ("bend",)), (0.55, ("stand",))),
@@ -91,7 +91,7 @@ ACTIONS: dict[str, Action] = {
         ),
     ),
     "wave": Action(
-        ("waves", "signals"),
+        (("waves", "beckons"), ("signals", "gestures")),
         ("gently", "wildly"),
         (
             ((0.15, ("stand",)), (0.85, ("raise", "raise", "reach", "reach"))),
@@ -99,7 +99,7 @@ ACTIONS: dict[str, Action] = {
         ),
     ),
     "jump": Action(
-        ("hops", "leaps"),
+        (("hops", "skips"), ("leaps", "bounds")),
         ("softly", "high"),
         (
             ((0.20, ("stand",)), (0.80, ("bend", "bend", "leap", "stand"))),
@@ -107,7 +107,7 @@ ACTIONS: dict[str, Action] = {
         ),
     ),
     "turn": Action(
-        ("turns around", "spins"),
+        (("turns around", "looks around"), ("spins", "whirls")),
         ("warily", "dizzily"),
         (
             ((0.25, ("stand",)), (0.35, ("pass",)), (0.40, ("<pass",))),
@@ -115,7 +115,7 @@ ACTIONS: dict[str, Action] = {
         ),
     ),
     "fall": Action(
-        ("stumbles", "falls"),
+        (("stumbles", "trips"), ("falls", "tumbles")),
         ("clumsily", "hard"),
         (
             ((0.20, ("pass",)), (0.35, ("lean",)), (0.45, ("crouch",))),
@@ -124,7 +124,7 @@ ACTIONS: dict[str, Action] = {
         (8.0, 0.0),
     ),
     "kneel": Action(
-        ("kneels", "ducks"),
+        (("kneels", "squats"), ("ducks", "crouches")),
         ("quietly", "low"),
         (
             ((0.35, ("stand",)), (0.20, ("bend",)), (0.45, ("crouch",))),
@@ -132,7 +132,7 @@ ACTIONS: dict[str, Action] = {
         ),
     ),
     "lift": Action(
-        ("picks up", "grabs"),
+        (("picks up", "lifts"), ("grabs", "snatches")),
         ("carefully", "eagerly"),
         (
             ((0.35, ("crouch",)), (0.65, ("reach",))),
@@ -141,7 +141,7 @@ ACTIONS: dict[str, Action] = {
         holds=True,
     ),
     "lower": Action(
-        ("puts down", "drops"),
+        (("puts down", "lays down"), ("drops", "dumps")),
         ("neatly", "carelessly"),
         (
             ((0.25, ("reach",)), (0.75, ("crouch",))),
@@ -150,7 +150,7 @@ ACTIONS: dict[str, Action] = {
         holds=True,
     ),
     "dance": Action(
-        ("sways", "dances"),
+        (("sways", "rocks"), ("dances", "twirls")),
         ("dreamily", "happily"),
         (
             ((1.0, ("spread", "spread", "stand", "stand", "<reach", "<reach", "stand", "stand")),),

@@ -172,7 +172,7 @@ class _Shoot:
             direction=int(_pick(rng, list(REACH[slot]))),
             dressing=stand,
             event=event,
-            companion=_pick(rng, others) if others else None,
+            companion=min(others, key=lambda p: self.slots[p], default=None),
             free=(bool(rng.random() < 0.08), bool(rng.random() < 0.08)),
             after=self.clock.span(float(rng.uniform(2.5, 4.0))),
             speaker=_pick(rng, present),

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from distinctad_jax.toycinema.camera import Grade, Grain, graded, letterboxed, move, shoot
+from distinctad_jax.toycinema.camera import Grade, Grain, developed, move, shoot
 from distinctad_jax.toycinema.motion import ACTIONS, POSES, Moment, moments
 from distinctad_jax.toycinema.script import Beat, Placed, Scene
 from distinctad_jax.toycinema.sprites import Sprite, Sprites
@@ -71,10 +71,15 @@ class Set:
             x, facing = SLOTS[self.scene.slots[p]], self.scene.facing[p]
             put_person(canvas, self.sprites, self.scene.cast[p], x, Moment("stand", False, 0.0), facing, None)
 
-    def finished(self, canvas: Image.Image, view: tuple[float, float, float]) -> Image.Image:
-        picture = graded(shoot(canvas, view, self.sprites, self.size), self.grade)
-        letterboxed(picture, self.bar)
-        return picture
+    def seen(self, canvas: Image.Image, view: tuple[float, float, float]) -> UInt8[np.ndarray, "height width 3"]:
+        """What the camera sees, with the grade's mixture of colours."""
+        return np.asarray(shoot(canvas, view, self.sprites, self.size).convert("RGB", self.grade.matrix))
+
+    def printed(
+        self, frames: UInt8[np.ndarray, "frames height width 3"], rng: np.random.Generator
+    ) -> UInt8[np.ndarray, "frames height width 3"]:
+        """The frames as the lab gives them out: tones, black bars, grain."""
+        return self.grain.add(developed(frames, self.grade, self.bar), self.grade.grain, rng)
 
 
 def _position(beat: Beat, slot: int, moment: Moment, entry: float) -> float:
@@ -121,8 +126,8 @@ def clip_frames(
         for prop in low:
             put_prop(canvas, sprites, prop, lit(prop.shown, frame, count))
         view = camera.view(frame / max(1, count - 1), (float(jolts[frame, 0]), float(jolts[frame, 1])))
-        pictures.append(np.asarray(stage.finished(canvas, view)))
-    return stage.grain.add(np.stack(pictures), stage.grade.grain, rng)
+        pictures.append(stage.seen(canvas, view))
+    return stage.printed(np.stack(pictures), rng)
 
 
 def talk_frames(
@@ -139,5 +144,4 @@ def talk_frames(
         if not SPOTS[prop.spot].high:
             put_prop(canvas, sprites, prop)
     view = move(rng).view(0.5, (0.0, 0.0))
-    picture = np.asarray(stage.finished(canvas, view))
-    return stage.grain.add(np.repeat(picture[None], count, axis=0), stage.grade.grain, rng)
+    return stage.printed(np.repeat(stage.seen(canvas, view)[None], count, axis=0), rng)

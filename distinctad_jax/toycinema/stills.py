@@ -16,7 +16,7 @@ from distinctad_jax.toycinema.world import CHARACTERS, LIGHTS, PLACES, PROPS, SL
 EVER = (0.0, 1.0)
 DIM = {"day": (1.0, 1.0, 1.0), "dusk": (0.95, 0.78, 0.68), "night": (0.5, 0.58, 0.8)}
 KINDS = ("action", "looks", "place", "things", "portrait", "pair")
-SHARES = (0.56, 0.08, 0.10, 0.10, 0.06, 0.10)
+SHARES = (0.55, 0.08, 0.13, 0.11, 0.06, 0.07)
 
 
 def _any(rng: np.random.Generator, count: int) -> int:
@@ -81,7 +81,7 @@ def _place(rng: np.random.Generator, sprites: Sprites) -> tuple[Image.Image, str
     canvas = sprites.place(number)
     red, green, blue = DIM[light]
     canvas = canvas.convert("RGB", (red, 0, 0, 0, 0, green, 0, 0, 0, 0, blue, 0))
-    return canvas, sentence(article(f"{light_word(place, light)} {place_noun(place, light)}"))
+    return canvas, sentence(f"an empty {light_word(place, light)} {place_noun(place, light)}")
 
 
 def _things(rng: np.random.Generator, sprites: Sprites) -> tuple[Image.Image, str]:
@@ -96,7 +96,8 @@ def _things(rng: np.random.Generator, sprites: Sprites) -> tuple[Image.Image, st
         put_prop(canvas, sprites, placed)
         named.append(prop_phrase(placed.prop, placed.large, indoors))
     around = "" if where is None else f" {PLACES[where].where} {article(place_noun(PLACES[where], 'day'))}"
-    return canvas, sentence(" and ".join(named) + around)
+    said = " and ".join(named) + around
+    return canvas, sentence(f"a photo of {said}" if rng.random() < 0.5 else said)
 
 
 def portrait(sprites: Sprites, person: int, size: int) -> Image.Image:

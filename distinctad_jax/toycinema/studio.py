@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from distinctad_jax.files import whole, write_json, write_text
 from distinctad_jax.movie.movie import Line
@@ -85,6 +86,10 @@ def movie_key(index: int) -> str:
     return f"tc{index + 1:04d}"
 
 
+def still_name(index: int) -> str:
+    return f"{index:06d}.jpg"
+
+
 def draw(config: CinemaConfig, kind: int, index: int) -> np.random.Generator:
     """The generator of one movie or still: its numbers do not depend on what else is made."""
     return np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(kind, index)))
@@ -147,13 +152,21 @@ def make_movie(config: CinemaConfig, folder: Path, index: int) -> str:
 def make_stills(config: CinemaConfig, folder: Path, first: int, last: int) -> list[tuple[str, str]]:
     """Writes stills `first` to `last` - 1; returns (file, caption) of each."""
     sprites = Sprites(config.still_size / 96, 1.0)
-    made = []
-    for index in range(first, last):
-        picture, text = still(draw(config, STILLS, index), sprites, config.still_size)
-        name = f"{index:06d}.jpg"
-        with whole(folder / "stills" / name) as partial:
+
+    def save(number: int, picture: Image.Image) -> None:
+        with whole(folder / "stills" / still_name(number)) as partial:
             picture.save(partial, quality=92, subsampling=0)
-        made.append((name, text))
+
+    made = []
+    # A small file waits much longer for the disk than it takes to draw, so several are under way.
+    with ThreadPoolExecutor(8) as disk:
+        waiting = []
+        for index in range(first, last):
+            picture, text = still(draw(config, STILLS, index), sprites, config.still_size)
+            waiting.append(disk.submit(save, index, picture))
+            made.append((still_name(index), text))
+        for saved in waiting:
+            saved.result()
     return made
 
 

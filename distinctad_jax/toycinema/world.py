@@ -222,7 +222,7 @@ PROPS = (
 
 PLACES = (
     Place(
-        ("kitchen", "kitchen"),
+        ("kitchen", "galley"),
         "in",
         True,
         (250, 225, 170),
@@ -234,7 +234,7 @@ PLACES = (
         ),
     ),
     Place(
-        ("library", "library"),
+        ("library", "study"),
         "in",
         True,
         (140, 90, 50),
@@ -272,7 +272,7 @@ PLACES = (
         ),
     ),
     Place(
-        ("bedroom", "bedroom"),
+        ("bedroom", "chamber"),
         "in",
         True,
         (220, 195, 235),
