@@ -17,7 +17,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["distinctad_jax", "distinctad_jax.*"]),
-    package_data={"distinctad_jax": ["py.typed"]},
+    package_data={"distinctad_jax": ["py.typed", "report/*.j2"]},
     install_requires=[
         "jax>=0.10.2",
         "flax>=0.12.8",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from distinctad_jax.metrics.neighbours import around, stretches
@@ -62,3 +62,18 @@ def distinctiveness(
         wanted=wanted_total,
         said=said_total,
     )
+
+
+def stretches_of(text: str, chosen: Collection[str]) -> list[tuple[str, bool]]:
+    """The text cut into stretches, True where a chosen word stands; joined, they are the text again.
+
+    Args:
+      chosen: words as `text.distinct.words` writes them: lower-cased, without possessive.
+    """
+    found: list[tuple[str, bool]] = []
+    end = 0
+    for word in words(text):
+        if word.text in chosen:
+            found += [(text[end : word.start], False), (text[word.start : word.end], True)]
+            end = word.end
+    return [(piece, marked) for piece, marked in [*found, (text[end:], False)] if piece]

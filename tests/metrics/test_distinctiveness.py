@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from distinctad_jax.metrics.distinctiveness import content_words, distinctiveness
+from distinctad_jax.metrics.distinctiveness import content_words, distinctiveness, stretches_of
 from distinctad_jax.metrics.neighbours import around
 from distinctad_jax.text.distinct import distinctive
 
@@ -55,3 +55,11 @@ def test_content_words_have_no_stop_words():
 def test_refused_input_says_what_it_needs():
     with pytest.raises(ValueError, match="2, 3, 3 and window 3"):
         distinctiveness(["a", "b"], REFERENCES, ONE, 3)
+
+
+def test_a_marked_text_is_the_text_again():
+    text = "  Mara's lantern-light; the lantern. "
+    pieces = stretches_of(text, {"mara", "lantern"})
+    assert "".join(piece for piece, _ in pieces) == text
+    assert [piece for piece, marked in pieces if marked] == ["Mara", "lantern"]
+    assert stretches_of("", {"mara"}) == []
