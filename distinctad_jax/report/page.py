@@ -154,7 +154,7 @@ def _cells(table: Table) -> list[list[_Printed]]:
     return printed
 
 
-def _number(cell: Cell, column: Column) -> float | None:
+def _number(cell: Cell, column: Column) -> int | float | None:
     """The number as the column prints it; None for text and for what is not finite."""
     if isinstance(cell, int | float) and not isinstance(cell, bool) and math.isfinite(cell):
         return round(cell, column.digits)
