@@ -15,55 +15,29 @@ import errno
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from jaxtyping import Float16
 
+from distinctad_jax.data.ledger import (
+    AGAIN,
+    NAME,
+    ClipRecord,
+    Ledger,
+    Variant,
+    check_files,
+    entries,
+    milliseconds,
+    read_index,
+    stretch,
+)
 from distinctad_jax.errors import BadEnvironment, BadInput
-from distinctad_jax.files import read_json, write_json
 from distinctad_jax.movie.movie import Line
 from distinctad_jax.movie.span import Span
 
-Variant = Literal["pixels", "features"]
-
-LAYOUT = 1  # of index.json; a reader refuses another one
 VERSION = "1.0.0"
-
-
-@dataclass(frozen=True, eq=False)
-class ClipRecord:
-    """One clip with all that training needs of it; `frames` are JPEG files, or `features` what a tower made of them.
-
-    Shapes: `features` [frames width], float16; `frame_times` has one entry for each frame.
-    Units:  seconds from the first frame of the movie; kept to the millisecond.
-    """
-
-    movie: str
-    index: int
-    start: float
-    end: float
-    text: str
-    frame_times: Sequence[float] | np.ndarray
-    frames: Sequence[bytes] | None = None
-    features: Float16[np.ndarray, "frames width"] | None = None
-    cast: tuple[str, ...] = ()
-    dialogue: tuple[Line, ...] = ()
-
-
-@dataclass(frozen=True)
-class ClipEntry:
-    """What the index says of a clip, without opening its record. Times in seconds."""
-
-    movie: str
-    index: int
-    start: float
-    end: float
-    text: str
-    cast: tuple[str, ...]
 
 
 class _Info(tfds.core.DatasetInfo):
@@ -133,18 +107,9 @@ class AdClips(tfds.core.GeneratorBasedBuilder):
         """Nothing, as above."""
 
 
-def _milliseconds(seconds: float) -> int:
-    return round(float(seconds) * 1000)
-
-
-def _stretch(start: float, end: float) -> tuple[int, int]:
-    """Start and end in milliseconds; rounding must not make them equal."""
-    return _milliseconds(start), max(_milliseconds(end), _milliseconds(start) + 1)
-
-
 def _example(clip: ClipRecord, variant: str) -> dict[str, Any]:
-    lines = [(*_stretch(line.span.start, line.span.end), line.text) for line in clip.dialogue]
-    start, end = _stretch(clip.start, clip.end)
+    lines = [(*stretch(line.span.start, line.span.end), line.text) for line in clip.dialogue]
+    start, end = stretch(clip.start, clip.end)
     content = {"frames": list(clip.frames or ())} if variant == "pixels" else {"features": clip.features}
     return {
         "movie": clip.movie,
@@ -152,7 +117,7 @@ def _example(clip: ClipRecord, variant: str) -> dict[str, Any]:
         "start_ms": start,
         "end_ms": end,
         "text": clip.text,
-        "frames_ms": np.array([_milliseconds(time) for time in clip.frame_times], np.int64),
+        "frames_ms": np.array([milliseconds(time) for time in clip.frame_times], np.int64),
         "cast": list(clip.cast),
         "dialogue": [{"start_ms": a, "end_ms": b, "text": text} for a, b, text in lines],
         **content,
@@ -176,58 +141,6 @@ def _clip(example: dict[str, Any]) -> ClipRecord:
     )
 
 
-class _Ledger:
-    """Checks clips while they pass by on their way to disk, and keeps what the index will say of them."""
-
-    def __init__(self, variant: Variant, feature_width: int):
-        self.variant, self.feature_width = variant, feature_width
-        self.splits: dict[str, list[dict[str, Any]]] = {}
-
-    def watch(self, split: str, clips: Iterable[ClipRecord]) -> Iterator[ClipRecord]:
-        movies: list[dict[str, Any]] = []
-        seen: set[str] = set()
-        for clip in clips:
-            self._check(clip)
-            if not movies or movies[-1]["movie"] != clip.movie:
-                if clip.movie in seen:
-                    raise ValueError(
-                        f"the clips of a movie must stand together; {clip.movie!r} comes back in {split}"
-                    )
-                seen.add(clip.movie)
-                movies.append({"movie": clip.movie, "casts": [], "clips": []})
-            _enter(movies[-1], clip)
-            yield clip
-        if not movies:
-            raise BadInput(
-                "no clips", where=f"split {split}", mend="give it a movie with clips, or leave the split out"
-            )
-        self.splits[split] = movies
-
-    def _check(self, clip: ClipRecord) -> None:
-        name = f"clip {clip.index} of {clip.movie!r}"
-        if self.variant == "pixels":
-            found = len(clip.frames or ())
-        else:
-            shape = None if clip.features is None else clip.features.shape
-            if shape is None or shape[1] != self.feature_width:
-                raise ValueError(f"{name} needs features [frames {self.feature_width}], got {shape}")
-            found = shape[0]
-        if not found or found != len(clip.frame_times):
-            raise ValueError(f"{name} needs frames and as many times, got {found} and {len(clip.frame_times)}")
-
-
-def _enter(movie: dict[str, Any], clip: ClipRecord) -> None:
-    """Adds a clip to what the index says of its movie; casts that return are kept once."""
-    if list(clip.cast) not in movie["casts"]:
-        movie["casts"].append(list(clip.cast))
-    row = [clip.index, *_stretch(clip.start, clip.end), clip.text, movie["casts"].index(list(clip.cast))]
-    if movie["clips"] and movie["clips"][-1][0] >= clip.index:
-        raise ValueError(
-            f"clips must stand in time order: {clip.movie!r} has {clip.index} after {movie['clips'][-1][0]}"
-        )
-    movie["clips"].append(row)
-
-
 def write_records(
     folder: Path,
     variant: Variant,
@@ -248,23 +161,25 @@ def write_records(
     """
     if (variant == "features") != (feature_width > 0):
         raise ValueError(f"features need a feature_width > 0 and pixels none, got {feature_width} for {variant}")
-    ledger = _Ledger(variant, feature_width)
+    ledger = Ledger(variant, feature_width)
     tfds.disable_progress_bar()
-    with _whole_folder(Path(folder)) as partial:
+    with _whole_folder(Path(folder).absolute()) as partial:
         clips = {split: ledger.watch(split, found) for split, found in splits.items()}
         builder = AdClips(config=variant, data_dir=str(partial), clips=clips, about=description)
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
         shutil.rmtree(partial / "downloads", ignore_errors=True)  # TFDS makes it, nothing is downloaded
-        about = {"layout": LAYOUT, "variant": variant, "version": VERSION, "feature_width": feature_width}
-        about |= {"description": description, "metadata": dict(metadata), "splits": ledger.splits}
-        write_json(partial / "index.json", about)
+        ledger.write(partial, _data(partial, variant), VERSION, description, metadata)
+
+
+def _data(folder: Path, variant: str) -> Path:
+    return folder / AdClips.name / variant / VERSION
 
 
 @contextlib.contextmanager
 def _whole_folder(folder: Path) -> Iterator[Path]:
     """Yields an empty folder beside `folder` that takes its name at the end, or vanishes with the error."""
     partial, old = (folder.with_name(f".{folder.name}.{word}") for word in ("partial", "old"))
-    if folder.exists() and not (folder / "index.json").is_file():
+    if folder.exists() and not (folder / NAME).is_file():
         raise BadInput(
             "exists and is not a records folder", where=folder, mend="move it away or choose another folder"
         )
@@ -301,15 +216,7 @@ def split_names(folder: Path) -> tuple[str, ...]:
 
     Errors: BadInput if the index is missing or not one.
     """
-    return tuple(_index(Path(folder))["splits"])
-
-
-def _index(folder: Path) -> dict[str, Any]:
-    path = folder / "index.json"
-    about = read_json(path)
-    if not isinstance(about, dict) or about.get("layout") != LAYOUT:
-        raise BadInput(f"not an index of layout {LAYOUT}", where=path, mend="write the records again")
-    return about
+    return tuple(read_index(Path(folder))["splits"])
 
 
 class Records:
@@ -318,26 +225,18 @@ class Records:
     `index` holds a `ClipEntry` for each row, `movies` the range of rows of each movie, `metadata` what the writer
     said. Can be pickled and used from several threads; files are opened on first use.
 
-    Errors: BadInput if the folder, its index or the split is missing or does not fit.
+    Errors: BadInput if the folder, its index, the split or a shard is missing, or a shard has another size.
     """
 
     def __init__(self, folder: Path, split: str):
         self.folder, self.split = Path(folder), split
-        about = _index(self.folder)
-        if split not in about["splits"]:
-            what = f"no split {split!r}, found {', '.join(about['splits'])}"
-            raise BadInput(what, where=self.folder / "index.json", mend="choose one of these")
+        about = read_index(self.folder)
+        self.index, self.movies = entries(about, split, self.folder)
         self.variant: Variant = about["variant"]
         self.feature_width: int = about["feature_width"]
         self.metadata: dict[str, Any] = about["metadata"]
-        self.index: list[ClipEntry] = []
-        self.movies: dict[str, range] = {}
-        for movie in about["splits"][split]:
-            first = len(self.index)
-            casts = [tuple(cast) for cast in movie["casts"]]
-            for number, start, end, text, cast in movie["clips"]:
-                self.index.append(ClipEntry(movie["movie"], number, start / 1000, end / 1000, text, casts[cast]))
-            self.movies[movie["movie"]] = range(first, len(self.index))
+        self._data = _data(self.folder, self.variant)
+        check_files(about, self._data)
         self._source: Any = None
         self._lock = threading.Lock()
 
@@ -368,23 +267,26 @@ class Records:
         try:
             return [_clip(example) for example in source.__getitems__(numbers)]
         except (RuntimeError, ValueError, IndexError) as error:
-            what = f"a record cannot be read ({type(error).__name__}: {error})"
-            raise BadInput(what, where=f"{self.folder}:{self.split}", mend="write the records again") from error
+            what = f"one of the records {_brief(numbers)} cannot be read ({type(error).__name__}: {error})"
+            raise BadInput(what, where=f"{self._data}:{self.split}", mend=AGAIN) from error
 
     def _open(self) -> Any:
         with self._lock:
             if self._source is None:
-                folder = self.folder / AdClips.name / self.variant / VERSION
                 decoders = {"frames": _RawBytes()} if self.variant == "pixels" else None
                 try:
-                    builder: Any = tfds.builder_from_directory(folder)
+                    builder: Any = tfds.builder_from_directory(self._data)
                     source = builder.as_data_source(split=self.split, decoders=decoders)
                     found = len(source)
                 except (OSError, ValueError, KeyError, RuntimeError) as error:
                     what = f"not a readable TFDS dataset ({type(error).__name__}: {error})"
-                    raise BadInput(what, where=folder, mend="write the records again") from error
+                    raise BadInput(what, where=self._data, mend=AGAIN) from error
                 if found != len(self):
                     what = f"{found} records in split {self.split!r}, the index lists {len(self)}"
-                    raise BadInput(what, where=folder, mend="write the records again")
+                    raise BadInput(what, where=self._data, mend=AGAIN)
                 self._source = source
             return self._source
+
+
+def _brief(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:4])) + (", ..." if len(numbers) > 4 else "")

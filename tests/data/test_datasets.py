@@ -12,7 +12,7 @@ import simplejpeg
 import tensorflow_datasets as tfds
 
 from distinctad_jax.data.datasets import ClipRecord, Records, split_names, write_records
-from distinctad_jax.errors import BadEnvironment, BadInput
+from distinctad_jax.errors import BadEnvironment, BadInput, NonFinite
 from distinctad_jax.movie.movie import Line
 from distinctad_jax.movie.span import Span
 
@@ -192,31 +192,67 @@ def test_a_missing_folder_split_or_row_is_named(folder, tmp_path):
         Records(folder, "train").get([-1])
 
 
-def test_damaged_records_are_input_faults(tmp_path):
+def test_an_index_that_does_not_fit_is_an_input_fault(tmp_path):
     write_pixels(tmp_path / "r", count=2)
-    data = tmp_path / "r" / "ad_clips" / "pixels" / "1.0.0"
-    index = json.loads((tmp_path / "r" / "index.json").read_text())
+    path = tmp_path / "r" / "index.json"
+    index = json.loads(path.read_text())
     index["splits"]["train"][0]["clips"].pop()
-    (tmp_path / "r" / "index.json").write_text(json.dumps(index))
+    path.write_text(json.dumps(index))
     with pytest.raises(BadInput, match="4 records in split 'train', the index lists 3"):
         Records(tmp_path / "r", "train").get([0])
-    for path in data.glob("*train*"):
-        path.unlink()
-    with pytest.raises(BadInput, match="write the records again"):
-        Records(tmp_path / "r", "train").get([0])
-    (tmp_path / "r" / "index.json").write_text("[]")
+    index["splits"]["train"][0]["clips"].append([1, 2])
+    path.write_text(json.dumps(index))
+    with pytest.raises(BadInput, match="broken index"):
+        Records(tmp_path / "r", "train")
+    path.write_text("[]")
     with pytest.raises(BadInput, match="not an index"):
         Records(tmp_path / "r", "train")
 
 
+def shard(folder, split="train"):
+    (path,) = (folder / "ad_clips" / "pixels" / "1.0.0").glob(f"*{split}.array_record*")
+    return path
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "gone"])
+def test_a_damaged_shard_is_named_before_anything_is_read(tmp_path, damage):
+    write_pixels(tmp_path / "r", count=2)
+    path = shard(tmp_path / "r")
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
+    with pytest.raises(BadInput) as caught:
+        Records(tmp_path / "r", "train")
+    assert str(path) in str(caught.value) and "write the records again" in str(caught.value)
+
+
+def test_a_flipped_byte_is_caught_when_its_record_is_read(tmp_path):
+    write_pixels(tmp_path / "r", count=2)
+    path = shard(tmp_path / "r")
+    content = bytearray(path.read_bytes())
+    content[1500] ^= 255  # in the middle of the records, which stand first
+    path.write_bytes(content)
+    records = Records(tmp_path / "r", "train")
+    with pytest.raises(BadInput, match="train: one of the records 0, 1, 2, 3 cannot be read"):
+        records.get(range(4))
+
+
+def test_features_that_are_not_finite_are_refused(tmp_path):
+    broken = feature_clip("a", 0)
+    broken.features[1, 2] = np.inf
+    with pytest.raises(NonFinite, match="clip 0 of 'a'"):
+        write_records(tmp_path / "r", "features", {"t": [broken]}, description="", metadata={}, feature_width=4)
+
+
 def test_neither_tensorflow_nor_torch_is_imported_and_nothing_is_printed(tmp_path):
     script = f"""
-import sys
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("tensorflow", "torch"):
-            raise ImportError("refused: " + name)
-sys.meta_path.insert(0, Refuse())
+import builtins, sys
+take = builtins.__import__
+def refuse(name, *rest, **more):  # not a finder: etils asks whether there is a TensorFlow, and does not import it
+    assert name.split(".")[0] not in ("tensorflow", "torch"), name
+    return take(name, *rest, **more)
+builtins.__import__ = refuse
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import pathlib
 from test_datasets import write_pixels, Records
