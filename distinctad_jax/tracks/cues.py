@@ -7,6 +7,7 @@ than its length deserves.
 from __future__ import annotations
 
 import codecs
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from distinctad_jax.movie.span import Span, clock
 
 ARROW = "-->"
 _ASCII_DIGITS = frozenset("0123456789")  # str.isdigit would take the digits of every script
+# Line and paragraph separators break lines for some players and not for others; a tab is only a blank.
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+_HALF = re.compile("[\ud800-\udfff]")  # half of a pair of UTF-16, which no encoding can write
 _LONGEST = {"hours": 7, "minutes": 2, "seconds": 2, "fraction": 9}  # digits
 _ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _SHOWN = 5
@@ -85,15 +89,10 @@ def read_lines(path: Path, encoding: str, found: Warnings) -> list[str]:
     for place, line in enumerate(lines, start=1):
         if damaged and "\ufffd" in line:
             found.add(place, "bytes that are no text were replaced")
-        if any(_is_control(character) for character in line):
+        if _CONTROL.search(line):
             found.add(place, "control characters were replaced by blanks")
-            lines[place - 1] = "".join(" " if _is_control(character) else character for character in line)
+            lines[place - 1] = _CONTROL.sub(" ", line)
     return lines
-
-
-def _is_control(character: str) -> bool:
-    # Line and paragraph separators break lines for some players and not for others.
-    return character != "\t" and (character < " " or "\x7f" <= character <= "\x9f" or character in "\u2028\u2029")
 
 
 def seconds(stamp: str) -> float | None:
@@ -138,12 +137,8 @@ def without(text: str, opening: str, closing: str) -> str:
 
 def plain(text: str, forbidden: str) -> str:
     """`text` on one line that any file can hold: no control or `forbidden` characters, blanks in rows made one."""
-    kept = ("" if c in forbidden else " " if _is_control(c) else "\ufffd" if _is_half(c) else c for c in text)
-    return " ".join("".join(kept).split())
-
-
-def _is_half(character: str) -> bool:
-    return "\ud800" <= character <= "\udfff"  # half of a pair of UTF-16, which no encoding can write
+    kept = _HALF.sub("\ufffd", _CONTROL.sub(" ", text.translate(dict.fromkeys(map(ord, forbidden)))))
+    return " ".join(kept.split())
 
 
 def strict(track: Track, forbidden: str) -> Iterable[tuple[str, str, str]]:

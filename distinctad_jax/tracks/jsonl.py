@@ -42,7 +42,7 @@ def track_of(lines: Sequence[str], name: str, found: Warnings) -> Track:
     Errors: BadInput, with line and field, for anything that `text_of` would not have written.
     """
     descriptions: list[Description] = []
-    shared: dict[str, str] = {"movie": name}
+    shared: dict[str, str] = {}
     for place, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -56,9 +56,9 @@ def track_of(lines: Sequence[str], name: str, found: Warnings) -> Track:
         mine = {field: _text(value, field, where) for field in _SHARED if field in value}
         if descriptions and mine != shared:
             raise BadInput("is of another track than the lines above", where=where, mend="one track to a file")
-        shared = shared | mine
+        shared = mine
         descriptions.append(_description(value, where))
-    return Track(descriptions=tuple(sorted(descriptions, key=lambda one: one.span)), **shared)
+    return Track(descriptions=tuple(sorted(descriptions, key=lambda one: one.span)), **({"movie": name} | shared))
 
 
 def _description(value: dict[str, Any], where: str) -> Description:

@@ -30,7 +30,7 @@ def cues_of(lines: Sequence[str], found: Warnings) -> list[Cue]:
     if not arrows and any(line.strip() for line in lines):
         raise BadInput("no line of times with -->", where=found.path, mend="give a subtitle file, .srt or .vtt")
     cues: list[Cue] = []
-    for index, following in zip(arrows, [*arrows[1:], len(lines)], strict=True):
+    for index, following in zip(arrows, [*arrows, len(lines)][1:], strict=True):
         span = times(lines[index], index + 1, found)
         text = [_plain(line) for line in lines[index + 1 : following]]
         while text and not text[-1]:
