@@ -61,7 +61,7 @@ TITLE_TAILS = (
 
 
 def title(index: int) -> str:
-    """The title of the movie with this number; 88 movies have titles of their own, then they take sequels' numbers."""
+    """The title of the movie with this number; 88 titles differ, later movies are their sequels."""
     part, place = divmod(index, len(TITLE_HEADS) * len(TITLE_TAILS))
     name = f"{TITLE_HEADS[place % len(TITLE_HEADS)]} {TITLE_TAILS[place % len(TITLE_TAILS)]}"
     return f"{name} {part + 1}" if part else name

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.container
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -25,7 +26,7 @@ class _Film:
         self.picture.width, self.picture.height, self.picture.pix_fmt = *size, "yuv420p"
         # One thread: the bytes must not depend on the number of cores.
         self.picture.codec_context.thread_count = 1
-        self.picture.options = {"preset": "veryfast", "crf": "21", "g": str(2 * rate), "bf": "2"}
+        self.picture.options = {"preset": "ultrafast", "crf": "25", "g": str(2 * rate)}
         self.sound = box.add_stream("aac", rate=RATE)
         self.sound.layout, self.sound.bit_rate, self.sound.options = "mono", 32_000, {"aac_coder": "fast"}
         self.rate, self.frames, self.samples = rate, 0, 0

@@ -1,8 +1,8 @@
 """The describer: a screenplay in, audio descriptions out; and the plain captions of stills.
 
-A description names what is new: the place when a scene begins, a person on coming into the story, the action, the prop of
-the event. Which of two words or sentence shapes is used follows from what can be seen (tempo, direction, light, place,
-sides), but for a few coin flips, so that what is said can be learnt from what is shown.
+A description names what is new: the place when a scene begins, a person on coming into the story, the action, the
+prop of the event. Which of two words or sentence shapes is used follows from what can be seen (tempo, direction,
+light, place, sides), but for a few coin flips, so that what is said can be learnt from what is shown.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Actions as motion: each is a walk through poses that other actions strike as well.
 
-No pose belongs to one action, so a single frame leaves the action open; what tells is which poses a clip goes through, how
-long each is held and how far the body travels.
+No pose belongs to one action, so a single frame leaves the action open; what tells is which poses a clip goes
+through, how long each is held and how far the body travels.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class Pose:
 
     hip: float = 17.0
     feet: tuple[float, float] = (-3.5, 3.5)
-    arms: tuple[float, float] = (12.0, 12.0)
+    arms: tuple[float | int, float | int] = (12.0, 12.0)
     side: bool = False
-    tilt: float = 0.0
-    lift: float = 0.0
+    tilt: float | int = 0
+    lift: float | int = 0
     back: float = 0.0  # how far the feet are behind the spot where the person is
     hand: tuple[float, float] = (13.0, -26.0)  # where a held prop is
 
@@ -49,7 +49,7 @@ Part = tuple[float, tuple[str, ...]]  # share of the clip; the poses that take t
 
 @dataclass(frozen=True)
 class Action:
-    """What a person does: per tempo (slow, brisk) the verb, the manner, the parts of the motion and the way travelled.
+    """What a person does: per tempo (slow, brisk) the verbs, the manner, the parts of the motion, the way travelled.
 
     `holds` lists the parts in which the prop is in the hand; such an action needs a prop.
     """

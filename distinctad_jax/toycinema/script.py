@@ -1,11 +1,13 @@
 """The screenplay: who does what, where, when, and what stands about, drawn from a seed.
 
-A scene keeps its place, light, cast and set dressing, so its clips look alike. In each clip one person acts, often by a
-prop that is in this clip only. What stands about and what is new look the same in a single clip; only the neighbours tell.
+A scene keeps its place, light, cast and set dressing, so its clips look alike. In each clip one person acts, often by
+a prop that is in this clip only. What stands about and what is new look the same in a single clip; only the
+neighbours tell.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +52,6 @@ class Beat:
     companion: int | None
     free: tuple[bool, bool]  # the coin flips of the describer: an unusual noun, an unusual order
     after: Span  # the dialogue that follows
-    speaker: int
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class _Clock:
         return Span(start / self.rate, self.frame / self.rate)
 
 
-def _pick(rng: np.random.Generator, options: list[int] | list[str]):
+def _pick(rng: np.random.Generator, options: Sequence[int]) -> int:
     return options[int(rng.integers(len(options)))]
 
 
@@ -169,13 +170,12 @@ class _Shoot:
             entering=newcomer is not None,
             action=action,
             tempo=tempo,
-            direction=int(_pick(rng, list(REACH[slot]))),
+            direction=_pick(rng, REACH[slot]),
             dressing=stand,
             event=event,
             companion=min(others, key=lambda p: self.slots[p], default=None),
             free=(bool(rng.random() < 0.08), bool(rng.random() < 0.08)),
             after=self.clock.span(float(rng.uniform(2.5, 4.0))),
-            speaker=_pick(rng, present),
         )
 
     def _actor(self, present: list[int], newcomer: int | None) -> int:
@@ -186,8 +186,10 @@ class _Shoot:
         return _pick(self.rng, [p for p in present if p != self.last_actor] or present)
 
 
-def _scene(rng, clock: _Clock, place: int, company: list[int], clips: tuple[int, int], actions: list[str]) -> Scene:
-    count = int(rng.integers(clips[0], clips[1] + 1))
+def _scene(
+    rng: np.random.Generator, clock: _Clock, place: int, company: list[int], count: int, actions: list[str]
+) -> Scene:
+    """A scene of `count` clips; one of its people may come in later."""
     cast = [int(c) for c in rng.permutation(company)[: int(rng.integers(2, 4))]]
     shoot = _Shoot(rng, clock, cast, actions)
     late = len(cast) - 1 if count >= 4 and rng.random() < LATECOMER else None
@@ -221,7 +223,9 @@ def write(
     men = [i for i, c in enumerate(CHARACTERS) if not c.woman]
     company = [int(c) for half in (women, men) for c in rng.permutation(half)[:3]]
     places = [int(p) for p in rng.permutation(len(PLACES))[: int(rng.integers(scenes[0], scenes[1] + 1))]]
-    shot = tuple(_scene(rng, clock, place, company, clips, actions) for place in places)
+    shot = tuple(
+        _scene(rng, clock, place, company, int(rng.integers(clips[0], clips[1] + 1)), actions) for place in places
+    )
     talk = [opening, *(beat.after for scene in shot for beat in scene.beats)]
     dialogue = tuple(line for span in talk for line in lines_of(rng, span, LEAD))
     return Screenplay(

@@ -1,4 +1,4 @@
-"""Pictures of people, props and places: drawn once with Pillow at four times the size, then pasted wherever needed."""
+"""Pictures of people, props and places: drawn once with Pillow at four times the size, then pasted where needed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageDraw
 
 from distinctad_jax.toycinema.motion import POSES, Pose
-from distinctad_jax.toycinema.world import CHARACTERS, COLOURS, PLACES, PROPS, Character, Colour, Shape
+from distinctad_jax.toycinema.world import CHARACTERS, COLOURS, PLACES, PROPS, Character, Colour, Number, Shape
 
 FINE = 4  # drawn this many times larger, then averaged
 SMALL, LARGE = 0.82, 1.15  # of a prop's 20 units
 FIGURE = (104.0, 92.0)  # canvas of a person; its feet stand at FEET
 FEET = (52.0, 76.0)
 MARGIN = 8.0  # what is drawn beyond the view, for the camera to move into
+Point = tuple[Number, Number]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Sprite:
     top: int
 
 
-def paint(draw: ImageDraw.ImageDraw, shapes: tuple[Shape, ...], origin: tuple[float, float], scale: float) -> None:
+def paint(draw: ImageDraw.ImageDraw, shapes: tuple[Shape, ...], origin: tuple[Number, Number], scale: Number) -> None:
     """Draws shapes; `scale` in pixels per unit, `origin` is the pixel of unit (0, 0)."""
     ox, oy = origin
     for kind, numbers, colour in shapes:
@@ -47,7 +48,16 @@ def paint(draw: ImageDraw.ImageDraw, shapes: tuple[Shape, ...], origin: tuple[fl
             raise ValueError(f"A shape is a box, oval, poly or line, got {kind!r}.")
 
 
-def _bent(draw, start, end, reach: float, outward: float, width: float, colour: Colour, scale: float) -> None:
+def _bent(
+    draw: ImageDraw.ImageDraw,
+    start: Point,
+    end: Point,
+    reach: Number,
+    outward: Number,
+    width: Number,
+    colour: Colour,
+    scale: Number,
+) -> None:
     """A limb of two equal bones from start to end, its joint pushed to the side `outward` (-1 left, 1 right)."""
     (x0, y0), (x1, y1) = start, end
     apart = max(1e-3, math.hypot(x1 - x0, y1 - y0))
@@ -62,7 +72,7 @@ def _bent(draw, start, end, reach: float, outward: float, width: float, colour: 
 
 
 class _Figure:
-    """Draws one person in one pose on a transparent canvas; feet at FEET, `unit` pixels per unit of a 45-unit person."""
+    """Draws one person in one pose on a transparent canvas, feet at FEET; `unit` is in pixels."""
 
     def __init__(self, person: Character, pose: Pose, scale: float):
         self.person, self.pose = person, pose
@@ -72,17 +82,17 @@ class _Figure:
         self.draw = ImageDraw.Draw(self.image)
         self.foot = (FEET[0] * scale * FINE, FEET[1] * scale * FINE)
 
-    def at(self, x: float, y: float) -> tuple[float, float]:
+    def at(self, x: Number, y: Number) -> tuple[float, float]:
         """The pixel of a point `x` right of and `y` above the feet."""
         return self.foot[0] + x * self.unit, self.foot[1] - y * self.unit
 
-    def oval(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
+    def oval(self, x: Number, y: Number, rx: Number, ry: Number, colour: Colour) -> None:
         (left, top), (right, bottom) = self.at(x - rx, y + ry), self.at(x + rx, y - ry)
         self.draw.ellipse((left, top, right, bottom), fill=colour)
 
     def drawn(self) -> Image.Image:
         pose, coat = self.pose, COLOURS[self.person.coat]
-        shade = tuple(int(c * 0.72) for c in coat)
+        shade = (int(coat[0] * 0.72), int(coat[1] * 0.72), int(coat[2] * 0.72))
         up = pose.lift + pose.hip
         trousers: Colour = (60, 50, 60) if self.person.woman else (48, 52, 66)
         for side, x in zip((-1, 1), pose.feet, strict=True):
@@ -102,7 +112,7 @@ class _Figure:
         self._arms(up, coat, shade)
         self._head(up + 17 + 6.0)
         if pose.tilt:
-            shift = (-pose.back * self.unit, 0.0)
+            shift = (round(-pose.back * self.unit), 0)
             turned = Image.Resampling.BILINEAR
             self.image = self.image.rotate(-pose.tilt, resample=turned, center=self.foot, translate=shift)
         return self.image
@@ -156,8 +166,8 @@ class Sprites:
     Units: scale in pixels per unit; aspect is width over height of the view.
     """
 
-    scale: float
-    aspect: float
+    scale: Number
+    aspect: Number
     _kept: dict[tuple, Sprite] = field(default_factory=dict)
 
     @property
@@ -165,7 +175,7 @@ class Sprites:
         """Pixels of a whole canvas, margins included."""
         return round((96 * self.aspect + 2 * MARGIN) * self.scale), round((96 + 2 * MARGIN) * self.scale)
 
-    def pixel(self, x: float, y: float) -> tuple[int, int]:
+    def pixel(self, x: Number, y: Number) -> tuple[int, int]:
         """Where a point, in units, lies on the canvas."""
         edge = (96 * self.aspect - 96) / 2 + MARGIN
         return round((x + edge) * self.scale), round((y + MARGIN) * self.scale)
@@ -181,7 +191,7 @@ class Sprites:
         key = ("prop", number, large)
         if key not in self._kept:
             fine, half = self.scale * FINE, 14.0
-            image = Image.new("RGBA", (round(2 * half * fine),) * 2, (0, 0, 0, 0))
+            image = Image.new("RGBA", (round(2 * half * fine), round(2 * half * fine)), (0, 0, 0, 0))
             factor = LARGE if large else SMALL
             paint(ImageDraw.Draw(image), PROPS[number].shapes, (half * fine, half * fine), fine * factor)
             self._kept[key] = self._cut(image, (half, half), False)
@@ -203,7 +213,7 @@ class Sprites:
             self._kept[key] = Sprite(small, Image.new("L", (1, 1)), 0, 0)
         return self._kept[key].colour.copy()
 
-    def _cut(self, drawn: Image.Image, origin: tuple[float, float], mirrored: bool) -> Sprite:
+    def _cut(self, drawn: Image.Image, origin: tuple[Number, Number], mirrored: bool) -> Sprite:
         """Shrinks to the scale (premultiplied, so that edges do not darken), mirrors, and cuts off what is empty."""
         size = (round(drawn.width / FINE), round(drawn.height / FINE))
         small = drawn.convert("RGBa").resize(size, Image.Resampling.BOX).convert("RGBA")

@@ -12,14 +12,14 @@ from distinctad_jax.toycinema.camera import Grade, Grain, developed, move, shoot
 from distinctad_jax.toycinema.motion import ACTIONS, POSES, Moment, moments
 from distinctad_jax.toycinema.script import Beat, Placed, Scene
 from distinctad_jax.toycinema.sprites import Sprite, Sprites
-from distinctad_jax.toycinema.world import CHARACTERS, GROUND, SLOTS, SPOTS
+from distinctad_jax.toycinema.world import CHARACTERS, GROUND, SLOTS, SPOTS, Number
 
 FADE = 2  # frames in which the light comes up on a prop
 ENTRY = 0.35  # share of a clip in which a newcomer walks in
 AWAY = 70.0  # units from the middle: out of the picture
 
 
-def paste(canvas: Image.Image, sprite: Sprite, where: tuple[int, int], share: float = 1.0) -> None:
+def paste(canvas: Image.Image, sprite: Sprite, where: tuple[int, int], share: Number = 1.0) -> None:
     """Pastes with the sprite's origin at `where`; `share` below 1 lets the ground shine through."""
     opacity = sprite.opacity if share >= 1 else sprite.opacity.point(lambda value: value * share)
     canvas.paste(sprite.colour, (where[0] + sprite.left, where[1] + sprite.top), opacity)
@@ -35,14 +35,14 @@ def lit(shown: tuple[float, float], frame: int, count: int) -> float:
     return 1.0
 
 
-def put_prop(canvas: Image.Image, sprites: Sprites, prop: Placed, share: float = 1.0) -> None:
+def put_prop(canvas: Image.Image, sprites: Sprites, prop: Placed, share: Number = 1.0) -> None:
     if share > 0:
         spot = SPOTS[prop.spot]
         paste(canvas, sprites.prop(prop.prop, prop.large), sprites.pixel(spot.x, spot.y), share)
 
 
 def put_person(
-    canvas: Image.Image, sprites: Sprites, person: int, x: float, moment: Moment, direction: int, held: Placed | None
+    canvas: Image.Image, sprites: Sprites, person: int, x: Number, moment: Moment, direction: int, held: Placed | None
 ) -> None:
     """A person with feet at `x`, and the prop in the hand if there is one."""
     mirrored = (direction < 0) != moment.mirrored

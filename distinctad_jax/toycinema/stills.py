@@ -1,4 +1,4 @@
-"""Stills: clean, bright single pictures with plain captions, on which the toy towers and language model are pretrained."""
+"""Stills: clean, bright single pictures with plain captions; the toy towers and toy language model start on them."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from distinctad_jax.errors import BadEnvironment
 from distinctad_jax.files import whole, write_json, write_text
 from distinctad_jax.movie.movie import Line
 from distinctad_jax.movie.span import clock
@@ -39,8 +41,8 @@ Progress = Callable[[str, int, int], None]
 class CinemaConfig:
     """How much toy cinema to make, and how.
 
-    `train`, `val`, `test` count movies, `stills` pictures; `scenes` and `clips` are the fewest and the most per movie and
-    per scene. `workers` processes share the work and change nothing in the files.
+    `train`, `val`, `test` count movies, `stills` pictures; `scenes` and `clips` are the fewest and the most per movie
+    and per scene. `workers` processes share the work and change nothing in the files.
 
     Units:  width, height, still_size in pixels.
     Errors: ValueError, with what was found and needed.
@@ -207,29 +209,31 @@ def _write_papers(config: CinemaConfig, folder: Path) -> None:
 
 
 def render(config: CinemaConfig, folder: Path, progress: Progress) -> None:
-    """Writes everything into `folder`; `progress` is told ("movies" or "stills", done, of how many) as work gets done.
+    """Writes everything into `folder`; `progress` hears ("movies" or "stills", done, of how many) as work gets done.
 
-    Files: movies/KEY.mp4, subtitles/KEY.srt, cast.json, portraits/ID.png, stills/*.jpg, stills/captions.csv, splits.json,
-      and at the very end annotations.csv.
-    Errors: BadEnvironment if the folder cannot be written.
+    Files: movies/KEY.mp4, subtitles/KEY.srt, cast.json, portraits/ID.png, stills/*.jpg, stills/captions.csv,
+      splits.json, and at the very end annotations.csv.
+    Errors: BadEnvironment if the folder cannot be written, or if a worker is killed.
     """
     shards = [(first, min(first + SHARD, config.stills)) for first in range(0, config.stills, SHARD)]
     captions: dict[int, list[tuple[str, str]]] = {}
-    done = {"movies": 0, "stills": 0}
+    pictures = 0
     with ProcessPoolExecutor(config.workers, mp_context=get_context("spawn")) as pool:
-        movies = {pool.submit(make_movie, config, folder, index): index for index in range(config.movies)}
+        movies = [pool.submit(make_movie, config, folder, index) for index in range(config.movies)]
         stills = {pool.submit(make_stills, config, folder, *shard): shard for shard in shards}
         try:
-            for future in as_completed([*movies, *stills]):
-                if future in movies:
-                    future.result()
-                    done["movies"] += 1
-                    progress("movies", done["movies"], config.movies)
-                else:
-                    first, last = stills[future]
-                    captions[first] = future.result()
-                    done["stills"] += last - first
-                    progress("stills", done["stills"], config.stills)
+            for number, movie in enumerate(as_completed(movies), start=1):
+                movie.result()
+                progress("movies", number, config.movies)
+            for made in as_completed(stills):
+                first, last = stills[made]
+                captions[first] = made.result()
+                pictures += last - first
+                progress("stills", pictures, config.stills)
+        except BrokenProcessPool:
+            raise BadEnvironment(
+                "a process that draws was killed, likely for want of memory", mend="set workers to 1"
+            ) from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -1,8 +1,8 @@
 """What there is in the toy world: places, people and props, as plain data.
 
 Drawings are lists of shapes in *units*: the picture is 96 units high and its central square, which CLIP's
-preprocessing keeps, spans x = 0..96. A shape is `(kind, numbers, colour)`: `box` and `oval` by two corners, `poly` by its
-corners, `line` by its points with the width in front. Props and people have their own origin.
+preprocessing keeps, spans x = 0..96. A shape is `(kind, numbers, colour)`: `box` and `oval` by two corners, `poly` by
+its corners, `line` by its points with the width in front. Props and people have their own origin.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 Colour = tuple[int, int, int]
-Shape = tuple[str, tuple[float, ...], Colour]
+Number = float | int
+Shape = tuple[str, tuple[Number, ...], Colour]
 
 GROUND = 83.0  # where feet stand
 SLOTS = (17.0, 48.0, 79.0)  # where people stand: left, middle, right
@@ -20,8 +21,8 @@ SLOTS = (17.0, 48.0, 79.0)  # where people stand: left, middle, right
 class Spot:
     """A place for a prop: its centre, and the slots that it adjoins."""
 
-    x: float
-    y: float
+    x: Number
+    y: Number
     high: bool
     adjoins: tuple[int, ...]
 
