@@ -1,0 +1,126 @@
+"""The three forms of the distinctive-word loss against their equations in float64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from distinctad_jax.losses.captioning import next_word
+from distinctad_jax.losses.distinctive import distinctive_bag, distinctive_words, unlikely_context
+
+SHAPE, VOCAB, WORDS = (2, 3, 5), 7, 4
+
+
+def chances(logits):
+    """p, in float64."""
+    logits = np.asarray(logits, np.float64)
+    odds = np.exp(logits - logits.max(-1, keepdims=True))
+    return odds / odds.sum(-1, keepdims=True)
+
+
+@pytest.fixture
+def drawn():
+    numbers = np.random.default_rng(0)
+    logits = jnp.asarray(2 * numbers.normal(size=(*SHAPE, VOCAB)), jnp.float32)
+    ids = jnp.asarray(numbers.integers(0, VOCAB, SHAPE))
+    real = jnp.arange(SHAPE[-1]) < jnp.asarray(numbers.integers(1, SHAPE[-1] + 1, (*SHAPE[:-1], 1)))
+    words = jnp.asarray(numbers.integers(0, VOCAB, (*SHAPE[:-1], WORDS)))
+    return logits, ids, real, words, jnp.asarray(numbers.random(words.shape) < 0.6)
+
+
+def test_form_a_is_the_mean_over_marked_tokens(drawn):
+    logits, ids, real, *_ = drawn
+    marked = real & (ids > 2)
+    picked = np.take_along_axis(chances(logits), np.asarray(ids)[..., None], axis=-1)[..., 0]
+    expected = -np.log(picked[np.asarray(marked)]).mean()
+    np.testing.assert_allclose(distinctive_words(logits, ids, marked), expected, rtol=1e-5)
+    # In a window of one clip every content word is distinctive: then it is the next-word loss over these.
+    assert distinctive_words(logits, ids, marked) == next_word(logits, ids, marked)
+
+
+def test_form_b_asks_for_each_word_at_any_place(drawn):
+    logits, _, real, words, words_real = drawn
+    p, losses = chances(logits), []
+    for window, clip in np.ndindex(SHAPE[:2]):
+        places = np.flatnonzero(real[window, clip])
+        for word in np.asarray(words[window, clip])[np.asarray(words_real[window, clip])]:
+            losses.append(-np.log(1 - np.prod(1 - p[window, clip, places, word])))
+    np.testing.assert_allclose(distinctive_bag(logits, real, words, words_real), np.mean(losses), rtol=1e-5)
+
+
+def test_form_b_does_not_mind_where_a_word_is_said(drawn):
+    logits, _, _, words, words_real = drawn
+    real = jnp.ones(SHAPE, bool)
+    turned = distinctive_bag(jnp.roll(logits, 2, axis=-2), real, words, words_real)
+    np.testing.assert_allclose(turned, distinctive_bag(logits, real, words, words_real), rtol=1e-6)
+
+
+@pytest.mark.parametrize("spare_targets", [False, True])
+def test_form_c_forbids_the_words_of_the_neighbours(drawn, spare_targets):
+    logits, ids, real, words, words_real = drawn
+    p, punished = chances(logits), []
+    for window, clip in np.ndindex(SHAPE[:2]):
+        if not words_real[window, clip].any():
+            continue
+        for place in np.flatnonzero(real[window, clip]):
+            forbidden = np.asarray(words[window, clip])[np.asarray(words_real[window, clip])]
+            if spare_targets:
+                forbidden = forbidden[forbidden != int(ids[window, clip, place])]
+            punished.append(-np.log(1 - p[window, clip, place, forbidden]).sum())
+    got = unlikely_context(logits, real, words, words_real, ids=ids if spare_targets else None)
+    np.testing.assert_allclose(got, np.mean(punished), rtol=1e-5)
+
+
+def forms(logits, ids, real, words, words_real):
+    yield lambda logits: distinctive_words(logits, ids, real)
+    yield lambda logits: distinctive_bag(logits, real, words, words_real)
+    yield lambda logits: unlikely_context(logits, real, words, words_real, ids=ids)
+
+
+def test_identical_descriptions_give_zero_and_no_slope(drawn):
+    """Nothing is distinctive then, and no word is a neighbour's alone."""
+    logits, ids, _, words, words_real = drawn
+    nothing = jnp.zeros(SHAPE, bool), words, jnp.zeros_like(words_real)
+    for form in forms(logits, ids, *nothing):
+        loss, slope = jax.value_and_grad(form)(logits)
+        assert loss == 0 and not slope.any()
+
+
+def test_a_padding_clip_has_no_say(drawn):
+    logits, ids, real, words, words_real = drawn
+    marked = real & (ids > 2)
+
+    def values(logits, real, marked, words_real):
+        return [
+            float(distinctive_words(logits, ids, marked)),
+            float(distinctive_bag(logits, real, words, words_real)),
+            float(unlikely_context(logits, real, words, words_real)),
+        ]
+
+    keep = jnp.ones(SHAPE[:2], bool).at[1, 2].set(False)[..., None]
+    quiet = values(logits.at[1, 2].set(0.0), real & keep, marked & keep, words_real & keep)
+    loud = values(logits.at[1, 2].set(1e3), real & keep, marked & keep, words_real & keep)
+    assert quiet == loud
+    # A word that has no place to be said is left out, instead of costing without bound.
+    assert np.isfinite(values(logits, real & keep, marked & keep, words_real)).all()
+
+
+@pytest.mark.parametrize("sharpness", [1.0, 30.0, 300.0])
+def test_certain_and_impossible_words_have_finite_losses_and_slopes(drawn, sharpness):
+    logits, ids, real, words, words_real = drawn
+    for form in forms(logits, ids, real, words, words_real):
+        loss, slope = jax.value_and_grad(form)(sharpness * logits)
+        assert np.isfinite(loss) and np.isfinite(slope).all()
+
+
+def test_an_unlikely_word_still_pulls():
+    """1 - (1 - p) is 0 in float32 for p = e^-30; the loss must not stop there."""
+    logits = jnp.zeros((1, 1, 2, 3)).at[..., 0].set(-30.0)
+    word, real = jnp.zeros((1, 1, 1), int), jnp.ones((1, 1, 2), bool)
+
+    def loss(logits):
+        return distinctive_bag(logits, real, word, real[..., :1])
+
+    value, slope = jax.value_and_grad(loss)(logits)
+    np.testing.assert_allclose(value, 30.0, rtol=1e-5)  # two places with p = e^-30 / 2 each
+    np.testing.assert_allclose(slope[..., 0], -0.5, rtol=1e-4)
