@@ -211,5 +211,5 @@ def test_a_config_that_cannot_be_filmed_is_refused(wrong):
 
 def test_a_still_that_cannot_be_written_is_said_so(tmp_path):
     (tmp_path / "stills" / "000000.jpg").mkdir(parents=True)  # in the way
-    with pytest.raises(BadEnvironment, match="000000.jpg"):
+    with pytest.raises(BadEnvironment, match=r"000000\.jpg"):
         make_stills(CinemaConfig(**TINY), tmp_path, 0, 1)
