@@ -17,6 +17,7 @@ SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 READABLE = ("F32", "F16", "BF16")
 POINTER = b"version https://git-lfs"
+MOST_HEADER = 100_000_000  # bytes; the format's own bound
 MOST_JSON = 64 << 20  # bytes; an index of the largest public models has less than one MiB
 
 
@@ -131,5 +132,6 @@ def _check_start(path: Path) -> None:
         start = file.read(len(POINTER))
     if start == POINTER:
         raise BadInput("this is a Git LFS pointer, not the weights", where=path, mend="run git lfs pull")
-    if start.startswith((b"PK", b"\x80")) and start[4:8] != bytes(4):
+    # A safetensors file starts with its header's length, which may begin with the same bytes but is never so large.
+    if start.startswith((b"PK", b"\x80")) and int.from_bytes(start[:8], "little") > MOST_HEADER:
         raise BadInput("this is a pickle or a zip file, not safetensors", where=path, mend="convert the weights")
