@@ -14,5 +14,13 @@ def get_config(size: str = "toy") -> ConfigDict:
     config = earlier(__file__, "narrate", size)
     config.probe = earlier(__file__, "probe", size).probe
     config.check = earlier(__file__, "check", size).check
-    config.update({"recipe": "demo", "demo": {"examples": 6}})
+    # The same number of clips a step for the model that sees one at a time.
+    rows, asked = config.stage2.clips * config.stage2.training.batch, config.stage2.clips * config.evaluate.windows
+    variants = {
+        "full": {},
+        "no_em_attention": {"stage2": {"seeing": {"fusion": "none"}}},
+        "no_distinctive_loss": {"stage2": {"loss": {"distinctive": 0.0}}},
+        "no_context": {"stage2": {"clips": 1, "training": {"batch": rows}}, "evaluate": {"windows": asked}},
+    }
+    config.update({"recipe": "demo", "demo": {"examples": 6, "variants": variants}})
     return config

@@ -11,7 +11,8 @@ from ml_collections import ConfigDict
 from distinctad_jax.config import choose, earlier
 
 FILES = {"annotations": "", "videos": "", "subtitles": "", "cast": "", "splits": ""}
-PACK = {"source": "files", "kind": "auto", "frames": 8, "image_size": 224, "jpeg_quality": 90, "workers": 2} | FILES
+PACK = {"source": "files", "kind": "auto", "frames": 8, "image_size": 224, "jpeg_quality": 90, "workers": 2}
+PACK |= FILES | {"bad_rows": "error", "missing_videos": "error"}
 
 
 def get_config(size: str = "toy") -> ConfigDict:

@@ -15,7 +15,7 @@ SIZES = {
     "vocab": 1200,
     "image_size": 64,
     "patch": 16,
-    "text_length": 40,
+    "text_length": 28,
     "tower_width": 128,
     "tower_layers": 4,
     "tower_heads": 4,
@@ -31,7 +31,7 @@ TOY = {
     "source": "stills",
     "sizes": SIZES,
     "towers": {
-        "steps": 240,
+        "steps": 160,
         "batch": 192,
         "save_every": 200,
         "optimiser": {"peak": 1e-3, "warmup_steps": 40, "weight_decay": 0.05},

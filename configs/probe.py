@@ -31,7 +31,7 @@ def get_config(size: str = "toy") -> ConfigDict:
     toy = {"steps": 200, "batch": 96, "optimiser": {"peak": 1.5e-3, "warmup_steps": 20}}
     quick = {"steps": 2, "batch": 8, "save_every": 1, "log_every": 1}
     sizes = {
-        "toy": {"text_length": 32, "training": toy, "decoding": {"max_tokens": 32}},
+        "toy": {"text_length": 24, "training": toy, "decoding": {"max_tokens": 24}},
         "tiny": {"text_length": 48, "prefix": 2, "rows": 8, "training": quick, "decoding": {"max_tokens": 8}},
         "base": {},
         "large": {},

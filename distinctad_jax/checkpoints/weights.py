@@ -34,7 +34,7 @@ def flat(tree: Any) -> dict[str, Any]:
 
 def save_weights(path: Path, *trees: Any) -> None:
     """Writes the leaves of nested dicts; the file appears whole or not at all."""
-    leaves = {name: np.ascontiguousarray(jax.device_get(leaf)) for tree in trees for name, leaf in flat(tree).items()}
+    leaves = {name: np.asarray(jax.device_get(leaf), order="C") for tree in trees for name, leaf in flat(tree).items()}
     with whole(path) as partial:
         save_file(leaves, partial)
 

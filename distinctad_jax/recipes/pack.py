@@ -11,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import simplejpeg
 
-from distinctad_jax.data.annotations import movies_from, read_annotations, read_splits
-from distinctad_jax.data.cast import read_cast
+from distinctad_jax.data.annotations import read_annotations
+from distinctad_jax.data.cast import read_cast, read_splits
 from distinctad_jax.data.datasets import ClipRecord, write_records
+from distinctad_jax.data.library import movies_from
 from distinctad_jax.data.video import read_frames
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.movie.movie import Line, Movie
@@ -26,6 +27,7 @@ class PackConfig:
     """Where the data lies and what is kept of it.
 
     source: `toy` reads what the recipe `render` made, and then no path is given; `files` reads the paths.
+    bad_rows, missing_videos: whether what cannot be used stops the run or is dropped and counted.
     frames: frames a clip, at the centres of equal segments; image_size: pixels, after CLIP's resize and crop.
     """
 
@@ -39,6 +41,8 @@ class PackConfig:
     subtitles: str = ""
     cast: str = ""
     splits: str = ""
+    bad_rows: Literal["error", "drop"] = "error"
+    missing_videos: Literal["error", "drop"] = "error"
     workers: int = 2
 
     def __post_init__(self):
@@ -84,14 +88,21 @@ def read_subtitles(folder: Path | None, keys: set[str]) -> dict[str, tuple[Line,
 def run(settings: PackConfig, run: Run) -> dict[str, Any]:
     """Writes the records of every split; its results count movies, clips and rows dropped, with reasons."""
     paths = _paths(settings, run)
-    annotations = read_annotations(paths["annotations"], kind=settings.kind)
+    assert paths["annotations"] and paths["splits"]  # PackConfig has seen to it
+    annotations = read_annotations(paths["annotations"], kind=settings.kind, bad_rows=settings.bad_rows)
+    for line in annotations.report.sentences():
+        run.voice.say(f"  {line}")
     keys = {row.movie for row in annotations.rows}
     movies = movies_from(
         annotations,
         videos=paths["videos"],
         subtitles=read_subtitles(paths["subtitles"], keys),
         cast=read_cast(paths["cast"]) if paths["cast"] else None,
+        on_missing=settings.missing_videos,
+        problems=(problems := []),
     )
+    for line in problems:
+        run.voice.say(f"  {line}")
     by_key = {movie.key: movie for movie in movies}
     splits = {
         name: [by_key[key] for key in wanted if key in by_key] for name, wanted in read_splits(paths["splits"]).items()
@@ -118,7 +129,8 @@ def run(settings: PackConfig, run: Run) -> dict[str, Any]:
     return {
         "movies": {name: len(movies) for name, movies in splits.items()},
         "clips": {name: sum(len(movie.clips) for movie in movies) for name, movies in splits.items()},
-        "rows": annotations.report.counts() if hasattr(annotations.report, "counts") else {},
+        "rows": annotations.report.counts(),
+        "image_size": settings.image_size,
     }
 
 

@@ -27,6 +27,7 @@ from distinctad_jax.models.aligner import Aligner, AlignerConfig
 from distinctad_jax.models.gpt2 import Gpt2, Gpt2Config
 from distinctad_jax.models.towers import TextConfig, VisionConfig
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
+from distinctad_jax.text.prompt import INSTRUCTION, NAMES_LEAD
 from distinctad_jax.text.tokenizers import Tokenizer, clip_ids, load_tokenizer, train_tokenizer
 from distinctad_jax.training.loop import TrainingConfig, fit
 from distinctad_jax.training.step import Task
@@ -78,7 +79,8 @@ def run(settings: PretrainConfig, run: Run) -> dict[str, Any]:
     assert sizes and towers and language  # PretrainConfig has seen to it
     images, captions = read_stills(run.needs["render"].folder / "stills", sizes.image_size)
     words = train_tokenizer(captions, "clip", sizes.vocab)
-    pieces = train_tokenizer(captions, "gpt2", sizes.vocab)
+    # A vocabulary of the web's holds the words of our prompt; so must one of captions.
+    pieces = train_tokenizer([*captions, *[f"{NAMES_LEAD} {INSTRUCTION}"] * 50], "gpt2", sizes.vocab)
     _train_towers(sizes, towers, run, images, clip_ids(words, captions, sizes.text_length), words)
     _train_language(sizes, language, run, captions, pieces)
     return {"stills": len(captions), "clip_vocab": words.size, "gpt2_vocab": pieces.size}
@@ -187,10 +189,11 @@ def _train_language(
 
 
 def _published(settings: PretrainConfig, run: Run) -> dict[str, Any]:
-    aligner, aligner_weights = load_aligner(Path(settings.clip))
-    language, language_weights = load_gpt2(Path(settings.gpt2))
-    _keep(run.folder / "aligner", aligner, load_tokenizer(Path(settings.clip)), aligner_weights)
-    _keep(run.folder / "language", language, load_tokenizer(Path(settings.gpt2)), language_weights)
+    fields, weights = load_aligner(Path(settings.clip))
+    aligner = AlignerConfig(VisionConfig(**fields["vision"]), TextConfig(**fields["text"]))
+    _keep(run.folder / "aligner", aligner, load_tokenizer(Path(settings.clip), "clip"), weights)
+    fields, weights = load_gpt2(Path(settings.gpt2))
+    _keep(run.folder / "language", Gpt2Config(**fields), load_tokenizer(Path(settings.gpt2), "gpt2"), weights)
     return {"clip": settings.clip, "gpt2": settings.gpt2}
 
 

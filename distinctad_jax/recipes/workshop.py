@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import platform
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from jax.sharding import Mesh
 
 import distinctad_jax
 from distinctad_jax.config import plain
-from distinctad_jax.errors import BadEnvironment
+from distinctad_jax.errors import BadEnvironment, BadUsage
 from distinctad_jax.files import fingerprint, read_json, write_json
 from distinctad_jax.recipes.console import Voice
 
@@ -41,7 +42,11 @@ class Spec:
         sections = dict(self.sections)
         for name, fields in changes.items():
             for path, value in fields.items():
-                sections[name] = _replaced(sections[name], path.split("."), value)
+                try:
+                    sections[name] = _replaced(sections[name], path.split("."), value)
+                except (KeyError, AttributeError, TypeError, ValueError) as error:
+                    where = f"config.{name}.{path}"
+                    raise BadUsage(f"cannot be {value!r}: {error}", where=where, mend="correct the variant") from None
         return Spec(self.seed, sections)
 
 
@@ -163,9 +168,16 @@ class Workshop:
 
 
 def provenance() -> dict[str, Any]:
-    """The versions and the kind of device that numbers come from."""
+    """The commit, the versions and the kind of device that numbers come from."""
     device = jax.devices()[0]
+    commit = subprocess.run(
+        ["git", "-C", str(Path(distinctad_jax.__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return {
+        "commit": commit.stdout.strip() or "not a git checkout",
         "distinctad_jax": distinctad_jax.__version__,
         "jax": jax.__version__,
         "python": platform.python_version(),

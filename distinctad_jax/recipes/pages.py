@@ -1,0 +1,199 @@
+"""What the demo shows a person: tables, curves, a heat map and examples, made of artefacts."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+import numpy as np
+
+from distinctad_jax.data.datasets import Records
+from distinctad_jax.data.pipeline import decode_frames
+from distinctad_jax.metrics.scores import meaning
+from distinctad_jax.movie.window import evaluation_windows
+from distinctad_jax.recipes.workshop import Run
+from distinctad_jax.report.page import Column, Figure, Prose, Said, Section, Strip, Table, render_page
+from distinctad_jax.report.pictures import bars, frame_strip, loss_curves, responsibility_map
+from distinctad_jax.text.distinct import distinctive
+from distinctad_jax.training.logbook import read_logbook
+
+LABELS = {
+    "full": "DistinctAD, full",
+    "no_em_attention": "without EM attention",
+    "no_distinctive_loss": "without distinctive-word loss",
+    "no_context": "no context (windows of one clip)",
+    "reference": "the reference itself",
+}
+SHOWN = ("CIDEr-D", "ROUGE-L", "R@1/5", "R@5/16", "distinctive-word recall", "repeated words", "same as neighbour")
+JUDGED = ("CIDEr-D", "R@1/5", "distinctive-word recall")
+
+
+def label(name: str) -> str:
+    """A system's name as the report prints it."""
+    return LABELS.get(name, name)
+
+
+def demo_page(results: dict[str, Any], settings: Any, run: Run) -> str:
+    """The demo's report as one HTML page."""
+    rows = _predictions(run, settings)
+    lead = (
+        "Toy cinema, both stages, on unseen movies. Every number on this page comes from this run; one seed, so small "
+        "differences mean little."
+    )
+    sections = [
+        Section("What was described", [_data(results)]),
+        Section("Stage I: does the vision tower learn what describers say?", [*_probe(results), _retrieval(results)]),
+        Section("Stage II: descriptions of unseen movies", [_scores(results), _gains(results), _bars(results)]),
+        Section("Examples", _examples(settings, run, rows)),
+        Section("What the clips of a window share", _responsibilities(run, rows)),
+        Section("How the losses fell", _curves(settings, run)),
+    ]
+    about = {**results["made_by"], "seed": run.seed, "evaluation windows": results["policy"], "demo key": run.key}
+    return render_page("DistinctAD on toy cinema", lead, sections, about)
+
+
+def _predictions(run: Run, settings: Any) -> dict[str, list[dict[str, str]]]:
+    found = {}
+    for name in settings.variants:
+        with (run.needs[f"evaluate {name}"].folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
+            found[name] = list(csv.DictReader(file))
+    return found
+
+
+def _data(results: dict[str, Any]) -> Prose:
+    pack, check = results["data"]["pack"], results["data"]["check"]
+    movies, clips = pack["movies"], pack["clips"]
+    counts = ", ".join(f"{clips[name]} clips of {movies[name]} movies ({name})" for name in movies)
+    return Prose(
+        [
+            f"{check['used']} of {check['rows']} annotation rows were used: {counts}.",
+            f"{check['distinctive_share']:.2f} of the word types of a description are used by no other in its window "
+            "of 8; in real audio description it is 0.60.",
+        ]
+    )
+
+
+def _probe(results: dict[str, Any]) -> list[Table | Prose]:
+    arms = results["probe"]
+    before, after = arms["vision before Stage I"]["cider_d"], arms["vision after Stage I"]["cider_d"]
+    gap = arms["text"]["cider_d"] - before
+    closed = f"Stage I closes {100 * (after - before) / gap:.0f} % of the gap." if gap > 0 else "There is no gap to close."
+    table = Table(
+        "Reconstruction probe: GPT-2 says a description again from one vector",
+        ["from", Column("CIDEr-D", "higher"), Column("ROUGE-L", "higher")],
+        [(arm, each["cider_d"], each["rouge_l"]) for arm, each in arms.items()],
+        note="The probe is fitted to training clips and asked about unseen movies.",
+    )
+    return [table, Prose([closed])]
+
+
+def _retrieval(results: dict[str, Any]) -> Table:
+    return Table(
+        "Given a clip, its description among those of its movie",
+        ["vision tower", Column("R@1", "higher"), Column("R@5", "higher"), Column("R@10", "higher")],
+        [(f"{when} Stage I", *each.values()) for when, each in results["retrieval"].items()],
+        note="Share in percent; neighbouring clips are the hard negatives.",
+    )
+
+
+def _scores(results: dict[str, Any]) -> Table:
+    columns = [Column(name, meaning(name).better) for name in SHOWN]  # type: ignore[arg-type]
+    systems = results["stage2"]
+    return Table(
+        "Scores on unseen movies",
+        ["system", *columns],
+        [(label(name), *(each.get(score) for score in SHOWN)) for name, each in systems.items()],
+        note="R@k/N: is the reference among the k most similar of N neighbours (similarity: unigram F1). "
+        + "; ".join(f"{name}: {meaning(name).says}" for name in SHOWN if not name.startswith("R@"))
+        + ".",
+        apart=[label("reference")],
+    )
+
+
+def _gains(results: dict[str, Any]) -> Table:
+    def verdict(gain: dict[str, float]) -> str:
+        helped = [name for name in JUDGED if gain.get(name, 0) > 0]
+        missed = [name for name in JUDGED if name in gain and gain[name] <= 0]
+        told = [f"helps {', '.join(helped)}"] if helped else []
+        return "; ".join(told + ([f"does not help {', '.join(missed)}"] if missed else []))
+
+    return Table(
+        "What the full model gains over each ablation",
+        ["against", *(Column(name) for name in JUDGED), "in this run, the part"],
+        [
+            (label(name), *(gain.get(score) for score in JUDGED), verdict(gain))
+            for name, gain in results["gains"].items()
+        ],
+        note="One seed and ten movies: a sign, not a proof.",
+    )
+
+
+def _bars(results: dict[str, Any]) -> Figure:
+    values = {label(name): float(each["CIDEr-D"]) for name, each in results["stage2"].items() if name != "reference"}
+    return Figure("CIDEr-D of all systems", bars(values, "CIDEr-D"), "Bars of CIDEr-D for each system, as in the table.")
+
+
+def _examples(settings: Any, run: Run, rows: dict[str, list[dict[str, str]]]) -> list[Strip]:
+    records = Records(run.needs["pack"].folder / "records", "test")
+    distinct = _distinctive_words(records, 8)
+    strips = []
+    for place in range(settings.examples):
+        row = (2 * place + 1) * len(records) // (2 * settings.examples)
+        clip, entry = records.get([row])[0], records.index[row]
+        size = run.needs["pack"].results["image_size"]
+        said = [Said(label(name), table[row]["text_gen"], distinct[row]) for name, table in rows.items()]
+        strips.append(
+            Strip(
+                f"{entry.movie}, {entry.start:.1f} s",
+                frame_strip(decode_frames(clip, size)),
+                f"Frames of a clip of which the reference says: {entry.text}",
+                entry.text,
+                said,
+                distinct[row],
+            )
+        )
+    return strips
+
+
+def _distinctive_words(records: Records, clips: int) -> list[frozenset[str]]:
+    found: list[frozenset[str]] = []
+    for rows in records.movies.values():
+        for window in evaluation_windows(len(rows), clips, "block"):
+            texts = [records.index[rows.start + member].text if member >= 0 else None for member in window.members]
+            found += [words for words, member in zip(distinctive(texts), window.members) if member >= 0]
+    return found
+
+
+def _responsibilities(run: Run, rows: dict[str, list[dict[str, str]]]) -> list[Figure]:
+    shares = np.load(run.needs["evaluate full"].folder / "responsibilities.npy", allow_pickle=False)
+    texts = [row["text_gt"] for row in rows["full"]][: len(shares)]
+    return [
+        Figure(
+            "Responsibilities of the bases for the clips of a window",
+            responsibility_map(shares[: len(texts)], texts),
+            "Heat map with a row for each clip of the first test window and a column for each base.",
+            "A column that is dark in many rows is what the clips share; one dark in a single row is what it shows alone.",
+        )
+    ]
+
+
+def _curves(settings: Any, run: Run) -> list[Figure]:
+    def points(folder: Any, name: str) -> list[tuple[int, float]]:
+        return [(int(line["step"]), float(line[name])) for line in read_logbook(folder) if name in line]
+
+    stage1 = run.needs["stage1"].folder / "aligner"
+    pictures = {
+        "Stage I": {name: points(stage1, name) for name in ("clip_sentence", "frame_word")},
+        "Stage II, next word": {
+            label(name): points(run.needs[f"stage2 {name}"].folder / "narrator", "caption") for name in settings.variants
+        },
+        "Pretraining": {
+            name: points(run.needs["pretrain"].folder / part, "loss")
+            for name, part in (("towers", "aligner"), ("language model", "language"))
+        },
+    }
+    return [
+        Figure(title, loss_curves({k: v for k, v in series.items() if v}, title), f"Curves of the losses of {title} by step.")
+        for title, series in pictures.items()
+        if any(series.values())
+    ]
