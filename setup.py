@@ -1,4 +1,4 @@
-"""Installs distinctad_jax. Bounds are versions that the tests ran on; see docs/architecture.md for each dependency's reason."""
+"""Installs distinctad_jax. Bounds are versions that the tests ran on; docs/architecture.md gives the reasons."""
 
 import re
 from pathlib import Path
@@ -45,7 +45,14 @@ setup(
     extras_require={
         "gpu": ["jax[cuda13]>=0.10.2"],
         "tpu": ["jax[tpu]>=0.10.2"],
-        "test": ["pytest>=9", "pytest-xdist>=3.8", "hypothesis>=6.150", "beartype>=0.22", "ruff>=0.14", "pyright>=1.1.400"],
+        "test": [
+            "pytest>=9",
+            "pytest-xdist>=3.8",
+            "hypothesis>=6.150",
+            "beartype>=0.22",
+            "ruff>=0.14",
+            "pyright>=1.1.400",
+        ],
         "parity": ["transformers>=5", "torch>=2.6"],
     },
 )

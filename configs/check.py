@@ -13,5 +13,10 @@ from distinctad_jax.config import earlier
 def get_config(size: str = "toy") -> ConfigDict:
     """The config of a size."""
     config = earlier(__file__, "render", size)
-    config.update({"recipe": "check", "check": {"annotations": "", "kind": "auto", "encoding": "utf-8", "bad_rows": "error", "clips": 8}})
+    config.update(
+        {
+            "recipe": "check",
+            "check": {"annotations": "", "kind": "auto", "encoding": "utf-8", "bad_rows": "error", "clips": 8},
+        }
+    )
     return config

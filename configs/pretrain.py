@@ -26,7 +26,13 @@ SIZES = {
     "language_heads": 4,
 }
 TINY_SIZES = SIZES | {"vocab": 600, "tower_width": 32, "tower_layers": 2, "tower_heads": 2, "projection": 32}
-TINY_SIZES |= {"language_width": 32, "language_layers": 2, "language_heads": 2, "language_length": 96, "text_length": 64}
+TINY_SIZES |= {
+    "language_width": 32,
+    "language_layers": 2,
+    "language_heads": 2,
+    "language_length": 96,
+    "text_length": 64,
+}
 TOY = {
     "source": "stills",
     "sizes": SIZES,

@@ -1,4 +1,4 @@
-"""Probe: how well can GPT-2 say a description again from its text feature, and from its clip before and after Stage I?
+"""Probe: can GPT-2 say a description again from its text feature, and from its clip before and after Stage I?
 
 Run:    python -m distinctad_jax.main --config=configs/probe.py
 Needs:  configs/stage1.py.  Gives: CIDEr-D and ROUGE-L of three arms, and retrieval within movies.

@@ -17,4 +17,7 @@ def get_config(size: str = "toy") -> ConfigDict:
     """The config of a size."""
     sizes = {"toy": {"render": TOY}, "tiny": {"render": TINY}, "base": {}, "large": {}}
     workdir = {"tiny": "runs/tiny"}.get(size, "runs")
-    return ConfigDict({"recipe": "render", "workdir": workdir, "seed": 0, "mesh": {"data": -1, "fsdp": 1, "tensor": 1}} | choose(sizes, size, __file__))
+    return ConfigDict(
+        {"recipe": "render", "workdir": workdir, "seed": 0, "mesh": {"data": -1, "fsdp": 1, "tensor": 1}}
+        | choose(sizes, size, __file__)
+    )

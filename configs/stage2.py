@@ -60,7 +60,12 @@ def get_config(size: str = "toy") -> ConfigDict:
     quick = {"steps": 2, "batch": 4, "save_every": 1, "log_every": 1}
     small = {"tokens": 2, "heads": 2, "layers": 1, "bases": 4, "rounds": 2}
     sizes = {
-        "toy": {"text_length": 24, "prompt_length": 20, "seeing": {"tokens": 8, "heads": 4, "bases": 16}, "training": toy},
+        "toy": {
+            "text_length": 24,
+            "prompt_length": 20,
+            "seeing": {"tokens": 8, "heads": 4, "bases": 16},
+            "training": toy,
+        },
         "tiny": {"clips": 3, "frames": 2, "prompt_length": 32, "seeing": small, "training": quick},
         "base": {},
         "large": {"training": {"pieces": 4}},

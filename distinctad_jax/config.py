@@ -53,7 +53,10 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
         if len(kinds) != len(value):
             raise _wrong(where, value, f"{len(kinds)} values")
-        return tuple(_value(kind, item, f"{where}[{place}]") for place, (kind, item) in enumerate(zip(kinds, value)))
+        return tuple(
+            _value(kind, item, f"{where}[{place}]")
+            for place, (kind, item) in enumerate(zip(kinds, value, strict=True))
+        )
     if origin is dict and isinstance(value, Mapping):
         return {key: _value(args[1], item, f"{where}.{key}") for key, item in value.items()}
     if origin is typing.Literal:

@@ -25,7 +25,7 @@ def whole(path: Path) -> Iterator[Path]:
         yield partial
         with partial.open("rb") as written:
             os.fsync(written.fileno())
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         if error.filename is None or Path(str(error.filename)) not in (partial, path, path.parent):
             raise

@@ -39,7 +39,9 @@ class Checkpoints:
             if step not in self.manager.all_steps() and not self.manager.save(step, args=arguments, force=True):
                 raise BadEnvironment(f"step {step} was not saved", where=self.folder, mend="remove newer checkpoints")
         except OSError as error:
-            raise BadEnvironment(f"step {step} was not saved: {error.strerror}", where=self.folder, mend="free space") from error
+            raise BadEnvironment(
+                f"step {step} was not saved: {error.strerror}", where=self.folder, mend="free space"
+            ) from error
 
     def restore(self, abstract: Any, shardings: Any) -> tuple[int, Any] | None:
         """The newest readable step and its state on the current shardings; None if there is no checkpoint.
@@ -48,7 +50,9 @@ class Checkpoints:
         """
         steps = sorted(self.manager.all_steps(), reverse=True)
         target = jax.tree.map(
-            lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract, shardings
+            lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+            abstract,
+            shardings,
         )
         for step in steps:
             try:
@@ -63,7 +67,9 @@ class Checkpoints:
                 )
             except Exception as error:  # orbax raises whatever its backend does
                 if jax.process_count() > 1:
-                    raise BadResume(f"step {step} cannot be read", where=self.folder, mend="remove that step") from error
+                    raise BadResume(
+                        f"step {step} cannot be read", where=self.folder, mend="remove that step"
+                    ) from error
                 damaged = self.folder / str(step)
                 damaged.rename(self.folder / f"{step}.damaged")
                 logging.getLogger(__name__).warning("set aside unreadable checkpoint %s", damaged)

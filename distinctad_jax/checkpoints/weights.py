@@ -34,7 +34,9 @@ def flat(tree: Any) -> dict[str, Any]:
 
 def save_weights(path: Path, *trees: Any) -> None:
     """Writes the leaves of nested dicts; the file appears whole or not at all."""
-    leaves = {name: np.asarray(jax.device_get(leaf), order="C") for tree in trees for name, leaf in flat(tree).items()}
+    leaves = {
+        name: np.asarray(jax.device_get(leaf), order="C") for tree in trees for name, leaf in flat(tree).items()
+    }
     with whole(path) as partial:
         save_file(leaves, partial)
 
@@ -70,7 +72,9 @@ def assemble(make: Callable[[], M], weights: dict[str, np.ndarray], where: Path)
     ]
     if faults:
         told = "; ".join(faults[:5])
-        raise BadInput(f"{len(faults)} arrays do not fit: {told}", where=where, mend="use the config it was made with")
+        raise BadInput(
+            f"{len(faults)} arrays do not fit: {told}", where=where, mend="use the config it was made with"
+        )
     arrays = {name: jnp.asarray(weights[name], leaf.dtype) for name, leaf in needed.items()}
     return nnx.merge(graph, _nested(nnx.to_pure_dict(state), arrays))
 

@@ -34,9 +34,7 @@ class CheckConfig:
 def run(settings: CheckConfig, run: Run) -> dict[str, Any]:
     """Says and writes the report; its results count rows, movies, windows and distinctive words."""
     path = Path(settings.annotations) if settings.annotations else run.needs["render"].folder / "annotations.csv"
-    annotations = read_annotations(
-        path, kind=settings.kind, encoding=settings.encoding, bad_rows=settings.bad_rows
-    )
+    annotations = read_annotations(path, kind=settings.kind, encoding=settings.encoding, bad_rows=settings.bad_rows)
     for line in annotations.report.sentences():
         run.voice.say(f"  {line}")
     windows, seen, kept, total = 0, Counter[str](), 0, 0
@@ -54,7 +52,9 @@ def run(settings: CheckConfig, run: Run) -> dict[str, Any]:
         "distinctive_share": round(kept / total, 4),
     }
     run.voice.say(f"  {windows} windows of {settings.clips} clips hold {len(seen)} rows")
-    run.voice.say(f"  {kept / total:.3f} of word types are distinctive in windows of {settings.clips} (real AD: .60 at 8)")
+    run.voice.say(
+        f"  {kept / total:.3f} of word types are distinctive in windows of {settings.clips} (real AD: .60 at 8)"
+    )
     write_json(run.folder / "report.json", {**results, "sentences": annotations.report.sentences()})
     return results
 
@@ -67,7 +67,9 @@ def needs(settings: CheckConfig) -> dict[str, Need]:
 def inputs(settings: CheckConfig) -> tuple[Path, ...]:
     """The table."""
     if settings.annotations and not Path(settings.annotations).is_file():
-        raise BadUsage("no such file", where=f"config.check.annotations={settings.annotations}", mend="correct the path")
+        raise BadUsage(
+            "no such file", where=f"config.check.annotations={settings.annotations}", mend="correct the path"
+        )
     return (Path(settings.annotations),) if settings.annotations else ()
 
 

@@ -16,7 +16,8 @@ BASELINES = ("constant", "copy previous", "copy next")
 
 @dataclasses.dataclass(frozen=True)
 class DemoConfig:
-    """variants: by name, what is changed of which sections (nested); `full` changes nothing. examples: clips shown."""
+    """variants: by name, what is changed of which sections (nested); `full` changes nothing. examples: clips
+    shown."""
 
     variants: dict[str, Any]
     examples: int = 6

@@ -29,7 +29,7 @@ SPOKEN = ("features", "frames_real", "clips_real", "prompt_ids", "prompt_real")
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig:
-    """policy: how windows lie at evaluation, printed with every score; neighbours: the window of distinctive words."""
+    """policy: how windows lie, printed with every score; neighbours: the window of distinctive words."""
 
     decoding: DecodingConfig
     split: str = "test"
@@ -69,7 +69,8 @@ def run(settings: EvaluateConfig, run: Run) -> dict[str, Any]:
     if any(text is None for text in said):
         raise BadInput("some clips were not described", where=folder, mend="report this as a bug")
     rows = [
-        Row(entry.movie, entry.start, entry.end, text or "", entry.text) for entry, text in zip(records.index, said)
+        Row(entry.movie, entry.start, entry.end, text or "", entry.text)
+        for entry, text in zip(records.index, said, strict=True)
     ]
     texts = [entry.text for entry in training.index]
     systems = {
@@ -80,9 +81,7 @@ def run(settings: EvaluateConfig, run: Run) -> dict[str, Any]:
         "reference": [row._replace(prediction=row.reference) for row in rows],
     }
     scores = {
-        name: score_rows(
-            each, window=settings.neighbours, recall=settings.recall, similarity=settings.similarity
-        )
+        name: score_rows(each, window=settings.neighbours, recall=settings.recall, similarity=settings.similarity)
         for name, each in systems.items()
     }
     _write_predictions(run, rows)

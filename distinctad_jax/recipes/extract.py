@@ -47,7 +47,7 @@ def run(settings: ExtractConfig, run: Run) -> dict[str, Any]:
                 frames = np.stack([decode_frames(clip, size) for clip in clips])
                 missing = settings.batch - len(frames)  # one shape, one compilation
                 encoded = encode(np.pad(frames, ((0, missing), *((0, 0),) * (frames.ndim - 1))))
-                for clip, feature in zip(clips, np.asarray(encoded)):
+                for clip, feature in zip(clips, np.asarray(encoded)[: len(clips)], strict=True):
                     yield dataclasses.replace(clip, frames=None, features=feature.astype(np.float16))
                 done += len(clips)
                 bar(done, count, "")

@@ -70,7 +70,9 @@ def _film(settings: NarrateConfig, run: Run) -> Film:
         cast = read_cast(Path(settings.cast)) if settings.cast else {}
         key = settings.movie or Path(settings.video).stem
         if cast and key not in cast:
-            raise BadInput(f"no movie {key!r}", where=settings.cast, mend="name one of its movies in config.narrate.movie")
+            raise BadInput(
+                f"no movie {key!r}", where=settings.cast, mend="name one of its movies in config.narrate.movie"
+            )
         dialogue = read_dialogue(Path(settings.subtitles)) if settings.subtitles else ()
         return Film(Path(settings.video), dialogue, spoken_names(person.character for person in cast.get(key, ())))
     folder = run.needs["render"].folder
@@ -158,7 +160,11 @@ def _describe(
 
 
 def _batch(
-    rows: np.ndarray, features: dict[int, np.ndarray], names: tuple[str, ...], trained: dict[str, Any], tokenizer: Tokenizer
+    rows: np.ndarray,
+    features: dict[int, np.ndarray],
+    names: tuple[str, ...],
+    trained: dict[str, Any],
+    tokenizer: Tokenizer,
 ) -> dict[str, np.ndarray]:
     """The narrator's input for windows of slots, -1 where there is none."""
     width, config = next(iter(features.values())).shape[1], trained["names"]

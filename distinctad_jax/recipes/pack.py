@@ -50,7 +50,9 @@ class PackConfig:
             raise ValueError(f"needs frames, workers >= 1, image_size >= 8 and jpeg_quality in 1..100, got {self}")
         given = [name for name in ("annotations", "videos", "subtitles", "cast", "splits") if getattr(self, name)]
         if self.source == "toy" and given:
-            raise ValueError(f"source 'toy' makes its own files, but {', '.join(given)} is set; set source to 'files'")
+            raise ValueError(
+                f"source 'toy' makes its own files, but {', '.join(given)} is set; set source to 'files'"
+            )
         if self.source == "files" and not (self.annotations and self.videos and self.splits):
             raise ValueError("source 'files' needs annotations, videos and splits")
 
@@ -105,10 +107,13 @@ def run(settings: PackConfig, run: Run) -> dict[str, Any]:
         run.voice.say(f"  {line}")
     by_key = {movie.key: movie for movie in movies}
     splits = {
-        name: [by_key[key] for key in wanted if key in by_key] for name, wanted in read_splits(paths["splits"]).items()
+        name: [by_key[key] for key in wanted if key in by_key]
+        for name, wanted in read_splits(paths["splits"]).items()
     }
     if not any(splits.values()):
-        raise BadInput("no movie of the annotations is in any split", where=paths["splits"], mend="correct the splits")
+        raise BadInput(
+            "no movie of the annotations is in any split", where=paths["splits"], mend="correct the splits"
+        )
     count, done = sum(len(movie.clips) for movies in splits.values() for movie in movies), 0
     with run.voice.bar("packing clips") as bar, ThreadPoolExecutor(settings.workers) as pool:
 
@@ -140,11 +145,16 @@ def pack_movie(movie: Movie, settings: PackConfig) -> Iterator[ClipRecord]:
         raise BadInput("the movie has no video", where=movie.key, mend="put it into the folder of videos")
     spans, pictures = [clip.span for clip in movie.clips], {}
     for place, frames, times in read_frames(movie.video, spans, settings.frames, settings.image_size):
-        jpegs = [simplejpeg.encode_jpeg(np.ascontiguousarray(f), settings.jpeg_quality, colorsubsampling="444") for f in frames]
+        jpegs = [
+            simplejpeg.encode_jpeg(np.ascontiguousarray(f), settings.jpeg_quality, colorsubsampling="444")
+            for f in frames
+        ]
         pictures[place] = jpegs, times
     for place, clip in enumerate(movie.clips):
         if place not in pictures:
-            raise BadInput(f"no frame of {clip.span} can be decoded", where=movie.video, mend="mend or leave out the video")
+            raise BadInput(
+                f"no frame of {clip.span} can be decoded", where=movie.video, mend="mend or leave out the video"
+            )
         jpegs, times = pictures[place]
         yield ClipRecord(
             movie=movie.key,

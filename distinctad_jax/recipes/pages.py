@@ -37,8 +37,8 @@ def demo_page(results: dict[str, Any], settings: Any, run: Run) -> str:
     """The demo's report as one HTML page."""
     rows = _predictions(run, settings)
     lead = (
-        "Toy cinema, both stages, on unseen movies. Every number on this page comes from this run; one seed, so small "
-        "differences mean little."
+        "Toy cinema, both stages, on unseen movies. Every number on this page comes from this run; one seed, "
+        "so small differences mean little."
     )
     sections = [
         Section("What was described", [_data(results)]),
@@ -77,7 +77,9 @@ def _probe(results: dict[str, Any]) -> list[Table | Prose]:
     arms = results["probe"]
     before, after = arms["vision before Stage I"]["cider_d"], arms["vision after Stage I"]["cider_d"]
     gap = arms["text"]["cider_d"] - before
-    closed = f"Stage I closes {100 * (after - before) / gap:.0f} % of the gap." if gap > 0 else "There is no gap to close."
+    closed = (
+        f"Stage I closes {100 * (after - before) / gap:.0f} % of the gap." if gap > 0 else "There is no gap to close."
+    )
     table = Table(
         "Reconstruction probe: GPT-2 says a description again from one vector",
         ["from", Column("CIDEr-D", "higher"), Column("ROUGE-L", "higher")],
@@ -130,7 +132,9 @@ def _gains(results: dict[str, Any]) -> Table:
 
 def _bars(results: dict[str, Any]) -> Figure:
     values = {label(name): float(each["CIDEr-D"]) for name, each in results["stage2"].items() if name != "reference"}
-    return Figure("CIDEr-D of all systems", bars(values, "CIDEr-D"), "Bars of CIDEr-D for each system, as in the table.")
+    return Figure(
+        "CIDEr-D of all systems", bars(values, "CIDEr-D"), "Bars of CIDEr-D for each system, as in the table."
+    )
 
 
 def _examples(settings: Any, run: Run, rows: dict[str, list[dict[str, str]]]) -> list[Strip]:
@@ -160,7 +164,7 @@ def _distinctive_words(records: Records, clips: int) -> list[frozenset[str]]:
     for rows in records.movies.values():
         for window in evaluation_windows(len(rows), clips, "block"):
             texts = [records.index[rows.start + member].text if member >= 0 else None for member in window.members]
-            found += [words for words, member in zip(distinctive(texts), window.members) if member >= 0]
+            found += [words for words, member in zip(distinctive(texts), window.members, strict=True) if member >= 0]
     return found
 
 
@@ -172,7 +176,7 @@ def _responsibilities(run: Run, rows: dict[str, list[dict[str, str]]]) -> list[F
             "Responsibilities of the bases for the clips of a window",
             responsibility_map(shares[: len(texts)], texts),
             "Heat map with a row for each clip of the first test window and a column for each base.",
-            "A column that is dark in many rows is what the clips share; one dark in a single row is what it shows alone.",
+            "A column dark in many rows is what the clips share; one dark in a single row is what it shows alone.",
         )
     ]
 
@@ -185,7 +189,8 @@ def _curves(settings: Any, run: Run) -> list[Figure]:
     pictures = {
         "Stage I": {name: points(stage1, name) for name in ("clip_sentence", "frame_word")},
         "Stage II, next word": {
-            label(name): points(run.needs[f"stage2 {name}"].folder / "narrator", "caption") for name in settings.variants
+            label(name): points(run.needs[f"stage2 {name}"].folder / "narrator", "caption")
+            for name in settings.variants
         },
         "Pretraining": {
             name: points(run.needs["pretrain"].folder / part, "loss")
@@ -193,7 +198,11 @@ def _curves(settings: Any, run: Run) -> list[Figure]:
         },
     }
     return [
-        Figure(title, loss_curves({k: v for k, v in series.items() if v}, title), f"Curves of the losses of {title} by step.")
+        Figure(
+            title,
+            loss_curves({k: v for k, v in series.items() if v}, title),
+            f"Curves of the losses of {title} by step.",
+        )
         for title, series in pictures.items()
         if any(series.values())
     ]

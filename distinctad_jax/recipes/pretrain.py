@@ -144,9 +144,7 @@ def _train_towers(
     _keep(run.folder / "aligner", config, words, parts.learned)
 
 
-def _train_language(
-    sizes: Sizes, training: TrainingConfig, run: Run, captions: list[str], pieces: Tokenizer
-) -> None:
+def _train_language(sizes: Sizes, training: TrainingConfig, run: Run, captions: list[str], pieces: Tokenizer) -> None:
     config = Gpt2Config(
         pieces.size, sizes.language_length, sizes.language_width, sizes.language_layers, sizes.language_heads
     )

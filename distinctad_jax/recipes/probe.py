@@ -96,7 +96,9 @@ def embed(folder: Any, records: Records, rows: int) -> Embedded:
         frames = np.stack([decode_frames(clip, config.vision.image_size) for clip in clips])
         ids = clip_ids(tokenizer, [clip.text for clip in clips], config.text.length)
         missing = rows - len(clips)  # one shape, one compilation
-        seen = encode(np.pad(frames, ((0, missing), (0, 0), (0, 0), (0, 0), (0, 0))), np.pad(ids, ((0, missing), (0, 0))))
+        seen = encode(
+            np.pad(frames, ((0, missing), (0, 0), (0, 0), (0, 0), (0, 0))), np.pad(ids, ((0, missing), (0, 0)))
+        )
         video.append(np.asarray(seen[0])[: len(clips)])
         sentence.append(np.asarray(seen[1])[: len(clips)])
     return Embedded(np.concatenate(video), np.concatenate(sentence))
@@ -131,7 +133,9 @@ def reconstruct(
     """Fits the probe to one kind of vector and says the descriptions of the other split from theirs."""
     language = take_language(run.needs["pretrain"].folder)
     train, asked = vectors["train"], vectors[settings.split]
-    centre = train.mean(axis=0)  # what all vectors of a tower share says nothing; without it all arms see alike scales
+    centre = train.mean(
+        axis=0
+    )  # what all vectors of a tower share says nothing; without it all arms see alike scales
     config = ReconstructorConfig(train.shape[1], language.config, settings.prefix)
     texts = [entry.text for entry in records["train"].index]
     batches = ArrayBatches(

@@ -26,7 +26,7 @@ Freeze = Literal["tower", "last_n", "lora", "adapter"]
 
 @dataclasses.dataclass(frozen=True)
 class MatchingConfig:
-    """Weights and switches of the two losses (method 1.3). Temperatures are our defaults; the paper's are not known."""
+    """Weights and switches of the two losses. Temperatures are our defaults; the paper's are not known."""
 
     clip_sentence: float = 1.0
     frame_word: float = 1.0
@@ -45,8 +45,11 @@ class MatchingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Stage1Config:
-    """freeze: what learns: the whole vision `tower`, its `last_n` blocks, low-rank updates (`lora`), or an `adapter` on
-    stored features, which needs no pixels (MAD publishes features only); it is then not CLIP-AD but "CLIP + adapter"."""
+    """freeze: what learns: the whole vision `tower`, its `last_n` blocks, low-rank updates (`lora`), or an `adapter`.
+
+    The adapter works on stored features and needs no pixels (MAD publishes features only); results with it are to be
+    labelled "adapter". The paper tunes the tower.
+    """
 
     frames: int
     training: TrainingConfig
@@ -76,7 +79,11 @@ def learners(settings: Stage1Config, layers: int) -> Learns:
 
 def adapted_config(settings: Stage1Config, config: AlignerConfig) -> AlignerConfig:
     """The aligner's config with the parts that the freeze policy adds."""
-    vision = dataclasses.replace(config.vision, lora_rank=settings.lora_rank) if settings.freeze == "lora" else config.vision
+    vision = (
+        dataclasses.replace(config.vision, lora_rank=settings.lora_rank)
+        if settings.freeze == "lora"
+        else config.vision
+    )
     width = settings.adapter_width if settings.freeze == "adapter" else 0
     return dataclasses.replace(config, vision=vision, adapter_width=width)
 
@@ -85,10 +92,8 @@ def matching_task(loss: MatchingConfig) -> Task:
     """Clips against sentences and frames against words, over the rows of the whole global batch."""
 
     def encode(model: Aligner, batch: dict[str, Any], key: Any) -> Any:
-        if "features" in batch:
-            frames = model.adapt(batch["features"])
-        else:
-            frames = model.encode_frames(batch["frames"])
+        stored = "features" in batch
+        frames = model.adapt(batch["features"]) if stored else model.encode_frames(batch["frames"])
         text = model.encode_text(batch["text_ids"])
         return frames, jax.lax.stop_gradient(text.sentence), jax.lax.stop_gradient(text.words)
 

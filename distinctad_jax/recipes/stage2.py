@@ -27,6 +27,9 @@ from distinctad_jax.training.loop import TrainingConfig, fit
 from distinctad_jax.training.step import Task
 
 
+NAMES, DISTINCT = NamesConfig(), DistinctConfig()
+
+
 @dataclasses.dataclass(frozen=True)
 class SeeingConfig:
     """From frame features to visual tokens, and what a window shares (method 1.4). Values are our defaults."""
@@ -71,8 +74,8 @@ class Stage2Config:
     training: TrainingConfig
     stride: int = 1
     loss: SayingConfig = SayingConfig()
-    names: NamesConfig = NamesConfig()
-    distinct: DistinctConfig = DistinctConfig()
+    names: NamesConfig = NAMES
+    distinct: DistinctConfig = DISTINCT
     language: Literal["full", "frozen"] = "full"
     dropout: float = 0.0
 

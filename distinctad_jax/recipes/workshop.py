@@ -1,8 +1,8 @@
 """Artefacts: what recipes make, where it lies, and when it need not be made again.
 
-An artefact's key is the hash of all it depends on: its recipe and that recipe's version, its section of the config, the
-seed, the files from outside that it reads, and the keys of the artefacts it needs. It lies in `workdir/recipe/key` and
-is finished when `artefact.json` stands there, which is written last and names every file with its size.
+An artefact's key is the hash of all it depends on: its recipe and that recipe's version, its section of the config,
+the seed, the files from outside that it reads, and the keys of the artefacts it needs. It lies in
+`workdir/recipe/key` and is finished when `artefact.json` stands there, which is written last and names every file with its size.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ class Workshop:
             "seed": spec.seed,
             "inputs": [fingerprint(path) for path in recipe.inputs(settings)],
             "needs": {
-                label: self.key(need.recipe, spec.changed(need.changes)) for label, need in recipe.needs(settings).items()
+                label: self.key(need.recipe, spec.changed(need.changes))
+                for label, need in recipe.needs(settings).items()
             },
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -134,7 +135,8 @@ class Workshop:
         artefact = _finished(folder, key, self.voice)
         if artefact is None:
             needs = {
-                label: self.make(need.recipe, spec.changed(need.changes)) for label, need in recipe.needs(settings).items()
+                label: self.make(need.recipe, spec.changed(need.changes))
+                for label, need in recipe.needs(settings).items()
             }
             artefact = self._make(recipe, settings, Run(folder, key, spec.seed, needs, self.mesh, self.voice))
         else:

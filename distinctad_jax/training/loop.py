@@ -71,8 +71,8 @@ def train(
 ) -> TrainState:
     """Runs to `config.steps`, from the newest checkpoint in `folder` if there is one; same command, same numbers.
 
-    Errors: Stopped after SIGTERM, KeyboardInterrupt after Ctrl-C, both with the step saved; NonFinite if the loss is no
-      number, with nothing saved over the last sound step; BadResume as `Checkpoints`.
+    Errors: Stopped after SIGTERM, KeyboardInterrupt after Ctrl-C, both with the step saved; NonFinite if the loss is
+      no number, with nothing saved over the last sound step; BadResume as `Checkpoints`.
     """
     checkpoints = Checkpoints(folder / "checkpoints", run=run)
     found = checkpoints.restore(state, shardings)
@@ -97,7 +97,9 @@ def train(
                     checkpoints.wait()
                     if stop.interrupted:
                         raise KeyboardInterrupt
-                    raise Stopped(f"saved at step {step} and stopped", where=folder, mend="run the same command to go on")
+                    raise Stopped(
+                        f"saved at step {step} and stopped", where=folder, mend="run the same command to go on"
+                    )
     finally:
         batches.close()
         logbook.close()
@@ -119,7 +121,7 @@ def fit(
     progress: Progress,
     start: dict[str, np.ndarray] | None = None,
 ) -> Parts:
-    """Builds model, optimiser and step, and trains: all that a recipe need say. Errors: as `train` and `make_state`."""
+    """Builds model, optimiser and step, and trains. Errors: as `train` and `make_state`."""
     optimiser = make_optimiser(config.optimiser, config.steps)
     graph, state, shardings = make_state(make, learns, optimiser, mesh, start)
     step_fn = make_train_step(graph, task, optimiser, mesh, shardings, seed=seed, pieces=config.pieces)

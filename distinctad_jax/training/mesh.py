@@ -67,7 +67,7 @@ def spec_for(path: str, shape: tuple[int, ...], mesh: Mesh, rules: tuple[tuple[s
     spec = next(spec for pattern, spec in rules if re.search(pattern, path))
     if len(spec) > len(shape):
         return P()
-    fits = [axis if axis and size % mesh.shape[axis] == 0 else None for axis, size in zip(spec, shape)]
+    fits = [axis if axis and size % mesh.shape[axis] == 0 else None for axis, size in zip(spec, shape, strict=False)]
     return P(*fits)
 
 
@@ -77,7 +77,7 @@ def path_name(path: tuple[Any, ...]) -> str:
 
 
 def tree_shardings(tree: Any, mesh: Mesh) -> Any:
-    """A NamedSharding for each leaf. Optimiser moments hold their parameter's path at the end of theirs, and follow."""
+    """A NamedSharding for each leaf. Optimiser moments end in their parameter's path, and follow it."""
 
     def sharding(path: tuple[Any, ...], leaf: Any) -> NamedSharding:
         return NamedSharding(mesh, spec_for(path_name(path), leaf.shape, mesh))
@@ -99,7 +99,9 @@ def place_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array
     rows = next(iter(batch.values())).shape[0] * jax.process_count()
     if rows % ways:
         raise BadUsage(
-            f"a batch of {rows} does not split over {ways} devices", where="config batch", mend=f"choose a multiple of {ways}"
+            f"a batch of {rows} does not split over {ways} devices",
+            where="config batch",
+            mend=f"choose a multiple of {ways}",
         )
     sharding = batch_sharding(mesh)
     return {name: jax.make_array_from_process_local_data(sharding, value) for name, value in batch.items()}

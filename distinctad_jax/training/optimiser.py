@@ -46,6 +46,10 @@ def make_optimiser(config: OptimiserConfig, steps: int) -> optax.GradientTransfo
     return optax.chain(
         optax.clip_by_global_norm(config.max_norm),
         optax.adamw(
-            learning_rate(config, steps), b1=config.beta1, b2=config.beta2, weight_decay=config.weight_decay, mask=decays
+            learning_rate(config, steps),
+            b1=config.beta1,
+            b2=config.beta2,
+            weight_decay=config.weight_decay,
+            mask=decays,
         ),
     )

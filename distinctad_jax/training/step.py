@@ -63,7 +63,7 @@ def take_apart(model: Any, learns: Learns) -> Parts:
 
 
 def put_together(parts: Parts) -> Any:
-    """The module again. Trees are matched by the order of their leaves: check names and shapes of outside data first."""
+    """The module again. Trees are matched by the order of their leaves: check outside data first."""
     return nnx.merge(parts.graph, parts.learned, parts.frozen, parts.buffers)
 
 
@@ -121,7 +121,8 @@ def _with_start(state: TrainState, start: dict[str, np.ndarray]) -> TrainState:
         return jax.device_put(np.asarray(value, leaf.dtype), leaf.sharding)
 
     trees = {
-        name: jax.tree_util.tree_map_with_path(chosen, getattr(state, name)) for name in ("learned", "frozen", "buffers")
+        name: jax.tree_util.tree_map_with_path(chosen, getattr(state, name))
+        for name in ("learned", "frozen", "buffers")
     }
     if left:
         raise ValueError(f"No parameter of this model is called {', '.join(sorted(left)[:5])} ({len(left)} in all).")
@@ -140,8 +141,8 @@ def make_train_step(
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
     """Returns jitted `step(state, batch) -> (state, metrics)`; the old state is donated.
 
-    With `pieces` > 1 a batch is encoded in that many pieces, the loss is taken over all rows at once, and its gradient
-    is carried back piece by piece: memory of one piece, and the same gradient as the whole batch, also for a loss in
+    With `pieces` > 1 a batch is encoded in that many pieces, the loss is taken over all rows at once, and its
+    gradient is carried back piece by piece: memory of one piece, and the same gradient as the whole batch, also for a loss in
     which rows meet. Source: GradCache (arXiv 2101.06983).
     """
 
@@ -160,7 +161,9 @@ def make_train_step(
     )
 
 
-def whole_gradient(graph: Any, task: Task, state: TrainState, batch: Batch, key: Any) -> tuple[Any, Metrics, Any, Any]:
+def whole_gradient(
+    graph: Any, task: Task, state: TrainState, batch: Batch, key: Any
+) -> tuple[Any, Metrics, Any, Any]:
     """Loss, metrics, moved buffers and gradient of a batch that is read at once."""
 
     def loss_of(learned: Any) -> tuple[Any, tuple[Metrics, Any]]:

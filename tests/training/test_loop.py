@@ -11,13 +11,15 @@ import pytest
 from flax import nnx
 
 from distinctad_jax.errors import BadResume, NonFinite, Stopped
-from distinctad_jax.training.loop import TrainingConfig, fit
 from distinctad_jax.training.logbook import read_logbook
+from distinctad_jax.training.loop import TrainingConfig, fit
 from distinctad_jax.training.mesh import MeshConfig, make_mesh
 from distinctad_jax.training.optimiser import OptimiserConfig, learning_rate, make_optimiser
 from distinctad_jax.training.step import Task
 
-CONFIG = TrainingConfig(steps=6, batch=4, optimiser=OptimiserConfig(peak=1e-2, warmup_steps=2), save_every=2, log_every=1)
+CONFIG = TrainingConfig(
+    steps=6, batch=4, optimiser=OptimiserConfig(peak=1e-2, warmup_steps=2), save_every=2, log_every=1
+)
 
 
 class Noisy:
@@ -126,8 +128,10 @@ def test_another_runs_checkpoint_is_refused(tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
-    config = TrainingConfig(steps=3, batch=4, optimiser=OptimiserConfig(peak=1e30, warmup_steps=0), save_every=1, log_every=1)
-    with pytest.raises(NonFinite, match="is (nan|inf)"):
+    config = TrainingConfig(
+        steps=3, batch=4, optimiser=OptimiserConfig(peak=1e30, warmup_steps=0), save_every=1, log_every=1
+    )
+    with pytest.raises(NonFinite, match=r"is (nan|inf)"):
         run(tmp_path, config=config)
 
 
@@ -136,7 +140,12 @@ def test_the_logbook_survives_a_line_cut_short(tmp_path):
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write('{"step": 7, "los')
     assert [line["step"] for line in read_logbook(tmp_path)] == [1, 2, 3, 4, 5, 6]
-    assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0]).keys() >= {"step", "loss", "grad_norm", "seconds"}
+    assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0]).keys() >= {
+        "step",
+        "loss",
+        "grad_norm",
+        "seconds",
+    }
 
 
 def test_the_learning_rate_warms_up_and_falls_to_zero():

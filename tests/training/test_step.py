@@ -12,6 +12,9 @@ from distinctad_jax.training.mesh import MeshConfig, make_mesh, path_name, place
 from distinctad_jax.training.step import Parts, Task, make_state, make_train_step, put_together, take_apart
 
 
+ALL = MeshConfig()
+
+
 class Average(nnx.Variable):
     """A moving average, as EM attention has one."""
 
@@ -44,7 +47,7 @@ def batch_of(step, rows=16):
     return {name: rng.standard_normal((rows, 6), dtype=np.float32) for name in ("left", "right")}
 
 
-def after(steps, *, mesh=MeshConfig(), devices=1, pieces=1, start=None, first=0):
+def after(steps, *, mesh=ALL, devices=1, pieces=1, start=None, first=0):
     optimiser = optax.adamw(1e-2)
     where = make_mesh(mesh, jax.devices()[:devices])
     graph, state, shardings = make_state(
