@@ -26,7 +26,6 @@ from distinctad_jax.text.prompt import NamesConfig
 from distinctad_jax.training.loop import TrainingConfig, fit
 from distinctad_jax.training.step import Task
 
-
 NAMES, DISTINCT = NamesConfig(), DistinctConfig()
 
 

@@ -2,7 +2,8 @@
 
 An artefact's key is the hash of all it depends on: its recipe and that recipe's version, its section of the config,
 the seed, the files from outside that it reads, and the keys of the artefacts it needs. It lies in
-`workdir/recipe/key` and is finished when `artefact.json` stands there, which is written last and names every file with its size.
+`workdir/recipe/key` and is finished when `artefact.json` stands there, which is written last and names every file
+with its size.
 """
 
 from __future__ import annotations

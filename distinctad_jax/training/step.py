@@ -142,8 +142,8 @@ def make_train_step(
     """Returns jitted `step(state, batch) -> (state, metrics)`; the old state is donated.
 
     With `pieces` > 1 a batch is encoded in that many pieces, the loss is taken over all rows at once, and its
-    gradient is carried back piece by piece: memory of one piece, and the same gradient as the whole batch, also for a loss in
-    which rows meet. Source: GradCache (arXiv 2101.06983).
+    gradient is carried back piece by piece: memory of one piece, and the same gradient as the whole batch, also for
+    a loss in which rows meet. Source: GradCache (arXiv 2101.06983).
     """
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:

@@ -23,15 +23,21 @@ CONFIG = NarratorConfig(
 )
 
 
-def made(fusion="recon+xattn", zero=False, **changes):
+def config_of(fusion="recon+xattn", **changes):
     em_attention = dataclasses.replace(CONFIG.em_attention, fusion=fusion)
-    narrator = Narrator(dataclasses.replace(CONFIG, em_attention=em_attention, **changes), rngs=nnx.Rngs(0))
-    if not zero and narrator.em_attention is not None:
-        for kernel in (narrator.em_attention.out_common.kernel, narrator.em_attention.ask_bases.out.kernel):
-            kernel[...] = jax.random.normal(jax.random.key(7), kernel.shape)
-    for _, param in nnx.to_flat_state(nnx.state(narrator.language)):
-        param[...] = 8 * param[...]  # as far from its small start as a trained one, so that differences show
-    return narrator
+    return dataclasses.replace(CONFIG, em_attention=em_attention, **changes)
+
+
+def made(fusion="recon+xattn", **changes):
+    """A narrator with no weight near zero, so that each matters; drawn by NumPy, which need not be compiled."""
+    graph, state = nnx.split(nnx.eval_shape(lambda: Narrator(config_of(fusion, **changes), rngs=nnx.Rngs(0))))
+    numbers = np.random.default_rng(0)
+
+    def drawn(path, like):
+        around = 1.0 if "scale" in str(path[-2:]) else 0.0
+        return jnp.asarray(around + 0.3 * numbers.normal(size=like.shape), jnp.float32)
+
+    return nnx.merge(graph, jax.tree.map_with_path(drawn, state))
 
 
 @nnx.jit(static_argnames="train")
@@ -41,7 +47,9 @@ def run(narrator, batch, train=False, key=None):
 
 @nnx.jit
 def see(narrator, batch):
-    return narrator.see(batch["features"], batch["frames_real"], batch["clips_real"], train=False)[0]
+    """The visual tokens as the language model gets them."""
+    visual, _ = narrator.see(batch["features"], batch["frames_real"], batch["clips_real"], train=False)
+    return narrator.project(visual)
 
 
 @nnx.jit
@@ -53,92 +61,100 @@ def read_alone(language, embeddings):
 @pytest.fixture
 def batch():
     numbers = np.random.default_rng(0)
-    lengths = numbers.integers(2, LENGTH + 1, (BATCH, CLIPS, 1))
-    return {
-        "features": jnp.asarray(numbers.normal(size=(BATCH, CLIPS, FRAMES, INPUT)), jnp.float32),
-        "frames_real": jnp.ones((BATCH, CLIPS, FRAMES), bool).at[0, 1, 3].set(False),
-        "clips_real": jnp.ones((BATCH, CLIPS), bool).at[1, 2].set(False),
-        "prompt_ids": jnp.asarray(numbers.integers(0, VOCAB, (BATCH, CLIPS, PROMPT))),
-        "prompt_real": jnp.ones((BATCH, CLIPS, PROMPT), bool).at[0, 0, 1].set(False).at[1].set(False),
-        "text_ids": jnp.asarray(numbers.integers(0, VOCAB, (BATCH, CLIPS, LENGTH))),
-        "text_real": jnp.arange(LENGTH) < jnp.asarray(lengths),
+    batch = {
+        "features": numbers.normal(size=(BATCH, CLIPS, FRAMES, INPUT)).astype(np.float32),
+        "frames_real": np.ones((BATCH, CLIPS, FRAMES), bool),
+        "clips_real": np.ones((BATCH, CLIPS), bool),
+        "prompt_ids": numbers.integers(0, VOCAB, (BATCH, CLIPS, PROMPT), dtype=np.int32),
+        "prompt_real": np.ones((BATCH, CLIPS, PROMPT), bool),
+        "text_ids": numbers.integers(0, VOCAB, (BATCH, CLIPS, LENGTH), dtype=np.int32),
+        "text_real": np.arange(LENGTH) < numbers.integers(2, LENGTH + 1, (BATCH, CLIPS, 1)),
     }
+    batch["frames_real"][0, 1, 3] = False
+    batch["clips_real"][1, 2] = False
+    batch["prompt_real"][0, 0, 1] = batch["prompt_real"][1] = False
+    return batch
+
+
+def but(batch, **changes):
+    """The batch with some entries set: `name=(place, value)`."""
+    batch = {name: part.copy() for name, part in batch.items()}
+    for name, (place, value) in changes.items():
+        batch[name][place] = value
+    return batch
+
+
+def logits(narrator, batch):
+    return np.asarray(run(narrator, batch).logits)
 
 
 def test_logits_are_those_of_one_plain_run_of_the_language_model(batch):
     """Row by row: prompt, visual tokens, description; each place reads what stands before it."""
     narrator = made()
-    language, got, visual = narrator.language, run(narrator, batch).logits, see(narrator, batch)
+    got, shown = logits(narrator, batch), see(narrator, batch)
+    table = np.asarray(narrator.language.token_embedding[...])
     assert got.shape == (BATCH, CLIPS, LENGTH, VOCAB)
     for window, clip in [(0, 1), (1, 0)]:
-        prompt = language.embed(batch["prompt_ids"][window, clip][batch["prompt_real"][window, clip]])
-        shown = narrator.project(visual[window, clip])
-        words = language.embed(batch["text_ids"][window, clip])
-        read = read_alone(language, jnp.concatenate([prompt, shown, words]))
-        expected = read[len(prompt) + TOKENS - 1 : -1]
+        prompt = table[batch["prompt_ids"][window, clip][batch["prompt_real"][window, clip]]]
+        words = table[batch["text_ids"][window, clip]]
+        row = np.concatenate([prompt, np.asarray(shown)[window, clip], words])
+        expected = read_alone(narrator.language, row)[len(prompt) + TOKENS - 1 : -1]
         real = batch["text_real"][window, clip]
         np.testing.assert_allclose(got[window, clip][real], expected[real], atol=1e-5)
 
 
 def test_a_word_is_predicted_from_earlier_words_only(batch):
     narrator, place = made(), 2
-    plain = run(narrator, batch).logits
-    later = batch | {"text_ids": batch["text_ids"].at[:, :, place].add(1) % VOCAB}
-    changed = run(narrator, later).logits
+    plain = logits(narrator, batch)
+    later = batch["text_ids"][:, :, place] + 1
+    changed = logits(narrator, but(batch, text_ids=((slice(None), slice(None), place), later % VOCAB)))
     np.testing.assert_allclose(changed[:, :, : place + 1], plain[:, :, : place + 1], atol=1e-6)
-    assert np.abs(changed[:, :, place + 1] - plain[:, :, place + 1]).max() > 1e-4
+    assert np.abs(changed[:, :, place + 1] - plain[:, :, place + 1]).max() > 1e-3
 
 
 def test_at_first_em_attention_changes_no_logit(batch):
-    """The same seed gives the same other weights, and the zero output maps hide the module."""
-    without = run(made("none"), batch)
+    """As they start, not as `made`: the same seed gives the same other weights, and zero output maps hide it."""
+    fresh = [Narrator(config_of(fusion), rngs=nnx.Rngs(0)) for fusion in ("none", "recon+xattn")]
+    without, with_it = (run(narrator, batch) for narrator in fresh)
     assert without.em is None
-    for fusion in ("recon", "residual", "recon+xattn"):
-        np.testing.assert_allclose(run(made(fusion, zero=True), batch).logits, without.logits, atol=1e-6)
+    np.testing.assert_allclose(with_it.logits, without.logits, atol=1e-6)
+    assert np.abs(logits(made(), batch) - logits(made("none"), batch)).max() > 1e-3
 
 
-def test_fusion_none_has_no_parameters_of_it(batch):
-    state = nnx.state(made("none"))
-    assert not any("em_attention" in path for path, _ in nnx.to_flat_state(state))
-    assert any("em_attention" in path for path, _ in nnx.to_flat_state(nnx.state(made())))
+def test_fusion_none_has_no_parameters_of_it():
+    for fusion, there in (("none", False), ("recon+xattn", True)):
+        paths = [path for path, _ in nnx.to_flat_state(nnx.state(made(fusion)))]
+        assert any("em_attention" in path for path in paths) == there
 
 
 def test_clips_of_a_window_see_each_other_through_em_attention_only(batch):
-    moved = batch | {"features": batch["features"].at[0, 2].multiply(-1.0)}
+    moved = but(batch, features=((0, 2), -batch["features"][0, 2]))
     with_it, alone = made(), made("none")
-    assert np.abs(run(with_it, moved).logits - run(with_it, batch).logits)[0, 0].max() > 1e-5
-    np.testing.assert_array_equal(run(alone, moved).logits[0, :2], run(alone, batch).logits[0, :2])
-    np.testing.assert_array_equal(run(with_it, moved).logits[1], run(with_it, batch).logits[1])
+    change = np.abs(logits(with_it, moved) - logits(with_it, batch))
+    assert change[0, 0].max() > 1e-4 and change[1].max() == 0
+    np.testing.assert_array_equal(logits(alone, moved)[0, :2], logits(alone, batch)[0, :2])
 
 
 def test_padding_clips_and_frames_change_nothing(batch):
-    narrator, far = made(), 1e3
-    loud = batch | {
-        "features": jnp.where(batch["frames_real"][..., None], batch["features"], far).at[1, 2].set(far),
-        "text_ids": batch["text_ids"].at[1, 2].set(0),
-    }
-    plain, changed = run(narrator, batch).logits, run(narrator, loud).logits
-    there = np.asarray(batch["clips_real"])
-    np.testing.assert_allclose(changed[there], plain[there], atol=1e-5)
+    narrator = made()
+    loud = but(batch, features=(~batch["frames_real"], 1e3), text_ids=((1, 2), 0))
+    loud["features"][1, 2] = 1e3
+    plain, changed = logits(narrator, batch), logits(narrator, loud)
+    np.testing.assert_allclose(changed[batch["clips_real"]], plain[batch["clips_real"]], atol=1e-5)
     assert np.isfinite(changed).all()
 
 
 def test_a_clip_without_a_real_frame_claims_no_basis(batch):
-    blind = batch | {"frames_real": batch["frames_real"].at[0, 2].set(False)}
-    output = run(made(), blind)
-    assert not output.em.responsibilities[0, 2].any() and np.isfinite(output.logits).all()
+    output = run(made(), but(batch, frames_real=((0, 2), False)))
+    assert not np.asarray(output.em.responsibilities)[0, 2].any() and np.isfinite(output.logits).all()
 
 
 def test_places_in_the_window_are_told_apart(batch):
     """Without place embeddings, equal clips are described equally; with them they need not be."""
-    alike = batch | {
-        name: jnp.broadcast_to(batch[name][:, :1], batch[name].shape)
-        for name in ("features", "frames_real", "prompt_ids", "prompt_real", "text_ids", "text_real")
-    }
-    alike["clips_real"] = jnp.ones((BATCH, CLIPS), bool)
-    placed, unplaced = run(made(), alike).logits, run(made(clip_positions=False), alike).logits
+    alike = {name: np.repeat(part[:, :1], CLIPS, axis=1) for name, part in batch.items()}
+    unplaced, placed = logits(made(clip_positions=False), alike), logits(made(), alike)
     np.testing.assert_allclose(unplaced[:, 1], unplaced[:, 0], atol=1e-5)
-    assert np.abs(placed[:, 1] - placed[:, 0]).max() > 1e-5
+    assert np.abs(placed[:, 1] - placed[:, 0]).max() > 1e-3
 
 
 def test_a_train_step_moves_the_moving_average_inside_a_gradient(batch):
@@ -146,44 +162,46 @@ def test_a_train_step_moves_the_moving_average_inside_a_gradient(batch):
     graph, *states = nnx.split(made(), nnx.Param, MovingAverage)
     params, moving = (nnx.to_pure_dict(state) for state in states)
 
-    @partial(jax.jit, static_argnames="train")
+    @jax.jit
     @partial(jax.grad, has_aux=True)
-    def slopes(params, moving, train):
+    def slopes(params, moving, batch):
         narrator = nnx.merge(graph, params, moving)
-        output = narrator(**batch, train=train)
+        output = narrator(**batch, train=True)
         after = nnx.to_pure_dict(nnx.state(narrator, MovingAverage))
         return jnp.sum(jnp.sin(output.logits)), (after, output.em.bases)
 
-    found, (after, bases) = slopes(params, moving, train=True)
-    old, new = (state["em_attention"]["moving_bases"] for state in (moving, after))
-    np.testing.assert_allclose(new, 0.9 * old + 0.1 * bases.mean(axis=0), atol=1e-6)
+    found, (after, bases) = slopes(params, moving, batch)
+    old, new = (np.asarray(state["em_attention"]["moving_bases"]) for state in (moving, after))
+    np.testing.assert_allclose(new, 0.9 * old + 0.1 * np.asarray(bases).mean(axis=0), atol=1e-6)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
-    assert found["bridge"]["latents"].any() and found["project"]["kernel"].any()
-    _, (after, _) = slopes(params, moving, train=False)
-    np.testing.assert_array_equal(after["em_attention"]["moving_bases"], old)
+    assert np.any(found["bridge"]["latents"]) and np.any(found["project"]["kernel"])
 
 
 def test_dropout_needs_a_key(batch):
-    language = dataclasses.replace(CONFIG.language, dropout=0.5)
-    narrator = made(language=language)
-    plain = run(narrator, batch).logits
-    np.testing.assert_array_equal(run(narrator, batch, train=True).logits, plain)
-    one, two = (run(narrator, batch, train=True, key=jax.random.key(seed)).logits for seed in (0, 1))
+    narrator = made("none", language=dataclasses.replace(CONFIG.language, dropout=0.5))
+    plain = run(narrator, batch, train=True).logits
+    np.testing.assert_allclose(plain, logits(made("none"), batch), atol=1e-6)
+    one, two = (np.asarray(run(narrator, batch, train=True, key=jax.random.key(seed)).logits) for seed in (0, 1))
     assert np.abs(one - plain).max() > 1e-3 and np.abs(one - two).max() > 1e-3
 
 
 def test_the_prefix_ends_in_a_real_token_and_holds_one_row_a_clip(batch):
     narrator = made()
-    visual = see(narrator, batch)
-    embeddings, real = narrator.prefix(visual, batch["prompt_ids"], batch["prompt_real"])
+    embeddings, real = nnx.jit(type(narrator).prefix)(
+        narrator, *(jnp.asarray(x) for x in (visual(), batch["prompt_ids"], batch["prompt_real"]))
+    )
     assert embeddings.shape == (BATCH * CLIPS, PROMPT + TOKENS, 12)
-    assert real[:, PROMPT:].all()
     np.testing.assert_array_equal(real[:, :PROMPT], batch["prompt_real"].reshape(-1, PROMPT))
+    assert np.asarray(real)[:, PROMPT:].all()
+
+
+def visual():
+    return np.random.default_rng(1).normal(size=(BATCH, CLIPS, TOKENS, 8)).astype(np.float32)
 
 
 def test_more_clips_than_places_are_refused(batch):
     with pytest.raises(ValueError, match="windows of 2 clips, got 3"):
-        made(clips=2)(**batch, train=False)
+        run(made(clips=2), batch)
 
 
 def test_parts_that_do_not_fit_are_refused():

@@ -11,7 +11,6 @@ from distinctad_jax.losses.matching import global_matching
 from distinctad_jax.training.mesh import MeshConfig, make_mesh, path_name, place_batch, spec_for
 from distinctad_jax.training.step import Parts, Task, make_state, make_train_step, put_together, take_apart
 
-
 ALL = MeshConfig()
 
 
