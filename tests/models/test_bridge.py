@@ -1,6 +1,7 @@
 """The bridge against a restatement in float64, and its treatment of padding."""
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +16,15 @@ CONFIG = BridgeConfig(INPUT, WIDTH, tokens=TOKENS, layers=2, heads=HEADS, frames
 
 
 def made(**changes):
-    """With biases and norms moved away from where they start, so that each of them matters."""
-    bridge = Bridge(dataclasses.replace(CONFIG, **changes), rngs=nnx.Rngs(0))
-    for index, (_, param) in enumerate(nnx.to_flat_state(nnx.state(bridge, nnx.Param))):
-        param[...] = param[...] + 0.2 * jax.random.normal(jax.random.key(index), param.shape)
-    return bridge
+    """A bridge with no weight near zero, so that each matters; drawn by NumPy, which need not be compiled."""
+    config = dataclasses.replace(CONFIG, **changes)
+    graph, state = nnx.split(nnx.eval_shape(lambda: Bridge(config, rngs=nnx.Rngs(0))))
+    numbers = np.random.default_rng(0)
+
+    def drawn(path, like):
+        return jnp.asarray(0.3 * numbers.normal(size=like.shape) + ("scale" in str(path)), jnp.float32)
+
+    return nnx.merge(graph, jax.tree.map_with_path(drawn, state))
 
 
 @nnx.jit
@@ -29,12 +34,14 @@ def run(bridge, features, real):
 
 @pytest.fixture
 def features():
-    return 3 + 5 * jax.random.normal(jax.random.key(9), (BATCH, FRAMES, INPUT))
+    return (3 + 5 * np.random.default_rng(9).normal(size=(BATCH, FRAMES, INPUT))).astype(np.float32)
 
 
 @pytest.fixture
 def real():
-    return jnp.ones((BATCH, FRAMES), bool).at[1, 2:].set(False)
+    real = np.ones((BATCH, FRAMES), bool)
+    real[1, 2:] = False
+    return real
 
 
 def normed(weights, name, x):
@@ -59,7 +66,7 @@ def parts(fused, count):
 def restated(bridge, features, real):
     state = nnx.to_flat_state(nnx.state(bridge, nnx.Param))
     w = {"/".join(map(str, path)): np.asarray(value, np.float64) for path, value in state}
-    erf = np.vectorize(__import__("math").erf)
+    erf = np.vectorize(math.erf)
     outputs = []
     for clip, there in zip(np.asarray(features, np.float64), np.asarray(real), strict=True):
         seen = (normed(w, "norm_features", clip) @ w["into/kernel"] + w["time"])[there]
@@ -95,8 +102,8 @@ def test_it_equals_its_equations(features, real, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_frames_are_not_looked_at(features, real, kind):
     bridge = made(kind=kind)
-    loud = jnp.where(real[..., None], features, 1e4)
-    np.testing.assert_allclose(run(bridge, loud, real), run(bridge, features, real), atol=1e-6)
+    loud = np.where(real[..., None], features, 1e4)
+    np.testing.assert_allclose(run(bridge, loud.astype(np.float32), real), run(bridge, features, real), atol=1e-6)
     shorter = run(bridge, features[1:2, :2], real[1:2, :2])
     np.testing.assert_allclose(run(bridge, features, real)[1:2], shorter, atol=1e-5)
 
@@ -109,14 +116,15 @@ def test_a_clip_without_a_real_frame_is_finite_with_finite_slopes(features, kind
         return jnp.sum(jnp.sin(nnx.merge(graph, params)(features, jnp.zeros((BATCH, FRAMES), bool))))
 
     value, (moved, seen) = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(params, features)
-    assert np.isfinite(value) and not seen.any()
+    assert np.isfinite(value) and not np.any(seen)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(moved))
 
 
 def test_the_order_of_frames_matters(features, real):
     """Actions are seen as motion only."""
     bridge = made()
-    assert np.abs(run(bridge, features[:, ::-1], real) - run(bridge, features, real)).max() > 0.01
+    backwards = np.asarray(run(bridge, features[:, ::-1], real))
+    assert np.abs(backwards - run(bridge, features, real)).max() > 0.01
 
 
 def test_the_scale_of_features_does_not_matter(features, real):
@@ -125,7 +133,7 @@ def test_the_scale_of_features_does_not_matter(features, real):
     np.testing.assert_allclose(run(bridge, 10 * features, real), run(bridge, features, real), atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS[:1])
 def test_bfloat16_is_close_and_keeps_float32_parameters(features, real, kind):
     half, whole = made(kind=kind, dtype="bfloat16"), made(kind=kind)
     got = run(half, features, real)
@@ -137,7 +145,7 @@ def test_bfloat16_is_close_and_keeps_float32_parameters(features, real, kind):
 def test_more_frames_than_time_embeddings_are_refused(features, real):
     bridge = made(frames=2)
     with pytest.raises(ValueError, match="2 frames, got 4"):
-        bridge(features, real)
+        run(bridge, features, real)
 
 
 @pytest.mark.parametrize("wrong", [{"kind": "mean"}, {"tokens": 0}, {"heads": 3}, {"dtype": "float16"}])
