@@ -75,9 +75,9 @@ class Checkpoints:
                 logging.getLogger(__name__).warning("set aside unreadable checkpoint %s", damaged)
                 self.manager.reload()
                 continue
-            if found.about["run"] != self.run or found.about["step"] != step:
+            if found["about"]["run"] != self.run or found["about"]["step"] != step:
                 raise BadResume(f"step {step} is another run's", where=self.folder, mend="choose another workdir")
-            return step, found.state
+            return step, found["state"]
         if steps:
             raise BadResume("no checkpoint can be read", where=self.folder, mend="remove the folder to start anew")
         return None

@@ -65,7 +65,8 @@ class Film:
 
     @property
     def _base(self) -> Fraction:
-        return self.stream.time_base or Fraction(1, 1000)
+        base = self.stream.time_base  # a Fraction, or with av 19 a rational of its own
+        return Fraction(base.numerator, base.denominator) if base else Fraction(1, 1000)
 
     def pictures(self, next_wanted: Callable[[], float]) -> Iterator[tuple[float, VideoFrame]]:
         """Yields `(time, picture)` in order of time, the first at 0 s.
