@@ -183,7 +183,7 @@ def test_dropout_needs_a_key(batch):
     graph, state = nnx.split(narrator)
 
     def steps(key):
-        return str(jax.make_jaxpr(lambda key: nnx.merge(graph, state)(**arrays, train=True, key=key).logits)(key))
+        return str(jax.make_jaxpr(lambda key: nnx.merge(graph, state)(**arrays, train=False, key=key).logits)(key))
 
     arrays = jax.tree.map(jnp.asarray, batch)
     assert "random_bits" in steps(jax.random.key(0)) and "random_bits" not in steps(None)
