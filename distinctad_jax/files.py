@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -27,13 +28,21 @@ def whole(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         partial.replace(path)
     except OSError as error:
-        if error.filename is None or Path(str(error.filename)) not in (partial, path, path.parent):
+        if not _ours(error, partial, path):
             raise
         raise BadEnvironment(
             f"cannot write: {error.strerror}", where=path, mend="free space or choose a folder that can be written"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing could be written, nothing is left to remove
+            partial.unlink(missing_ok=True)
+
+
+def _ours(error: OSError, partial: Path, path: Path) -> bool:
+    """Whether an error is about the file that is written, and not about one that the block reads."""
+    if error.filename is None:  # a write knows no name; only writing fills a disk
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return Path(str(error.filename)) in (partial, path, *path.parents)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -51,11 +60,11 @@ def read_json(path: Path) -> Any:
     """Errors: BadInput if the file is missing, not UTF-8 or not JSON, with line and column."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise BadInput("no such file", where=path, mend="correct the path") from None
     except UnicodeDecodeError as error:
         raise BadInput(f"not UTF-8 at byte {error.start}", where=path, mend="save it as UTF-8") from None
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError alone: a number of more digits than Python reads
         place = f"{path}:{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else path
         raise BadInput("not valid JSON", where=place, mend="correct the file") from None
 
