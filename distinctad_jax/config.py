@@ -15,13 +15,17 @@ from ml_collections import ConfigDict
 from distinctad_jax.errors import BadUsage
 
 T = TypeVar("T")
+LONGEST = 240
+"""Characters of what a class says of a value that it refuses: it may print itself with all its fields."""
 
 
-def build(cls: type[T], mapping: Mapping[str, Any] | ConfigDict, where: str = "config") -> T:
+def build(cls: type[T], mapping: Any, where: str = "config") -> T:
     """Makes `cls`, a frozen dataclass, of a mapping, and its fields that are dataclasses of nested mappings.
 
     Errors: BadUsage that names the key, for an unknown or missing key, a wrong type, or a value the class refuses.
     """
+    if not isinstance(mapping, (Mapping, ConfigDict)):
+        raise _wrong(where, mapping, "keys and values")
     given = mapping.to_dict() if isinstance(mapping, ConfigDict) else dict(mapping)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
@@ -37,7 +41,9 @@ def build(cls: type[T], mapping: Mapping[str, Any] | ConfigDict, where: str = "c
     try:
         return cls(**values)
     except ValueError as error:
-        raise BadUsage(str(error).rstrip("."), where=where, mend="correct the value") from None
+        told = str(error).rstrip(".")
+        told = told if len(told) <= LONGEST else f"{told[:LONGEST]} ..."
+        raise BadUsage(told, where=where, mend="correct the value") from None
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
