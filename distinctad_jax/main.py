@@ -25,27 +25,51 @@ def read_flags(arguments: list[str]) -> tuple[ConfigDict, bool, bool]:
     Errors: BadUsage for an unknown flag or key, a wrong value, or a config that is not there.
     """
     values = flags.FlagValues()
-    config_flags.DEFINE_config_file("config", None, "the config file, with its size", flag_values=values)
+    config_flags.DEFINE_config_file(
+        "config", None, "the config file, with its size", flag_values=values, sys_argv=["main", *arguments]
+    )
     flags.DEFINE_boolean("debug", False, "print tracebacks", flag_values=values)
     flags.DEFINE_boolean("pod", False, "join the other hosts of a TPU slice or SLURM job", flag_values=values)
     flags.DEFINE_boolean("help", False, "print usage", flag_values=values)
-    given = next((argument for argument in arguments if argument.startswith("--config=")), None)
-    if given is not None and not Path(given.removeprefix("--config=").split(":")[0]).is_file():
-        raise BadUsage("no such config", where=given.removeprefix("--config="), mend=f"usage: {USAGE}")
+    path = _config_path(arguments)
+    if path is not None and not (path.is_file() and path.suffix == ".py"):
+        raise BadUsage("no such config", where=path, mend=f"usage: {USAGE}")
     try:
         rest = values(["main", *arguments])
     except Problem:
         raise
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, ImportError) as error:
-        told = str(error).splitlines()[0].strip().strip('"')
-        raise BadUsage(told or type(error).__name__, where="command line", mend=f"usage: {USAGE}") from None
+    except Exception as error:  # a config is a program, and may raise anything
+        raise _complaint(error, path, arguments) from error
     if values.help:
         print(__doc__, USAGE, sep="\n\n")
         raise SystemExit(0)
     if len(rest) > 1 or values.config is None:
         what = f"unexpected {rest[1]!r}" if len(rest) > 1 else "no --config"
         raise BadUsage(what, where="command line", mend=f"usage: {USAGE}")
+    if not isinstance(values.config, ConfigDict):
+        what = f"get_config gives {type(values.config).__name__}, needed a ConfigDict"
+        raise BadUsage(what, where=path or "command line", mend="correct the config")
     return values.config, values.debug, values.pod
+
+
+def _config_path(arguments: list[str]) -> Path | None:
+    """The file that `--config=FILE[:SIZE]` or `--config FILE[:SIZE]` names."""
+    for place, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        if name in ("--config", "-config"):
+            return Path((value or "".join(arguments[place + 1 : place + 2])).split(":")[0])
+    return None
+
+
+def _complaint(error: Exception, path: Path | None, arguments: list[str]) -> BadUsage:
+    told = (str(error).splitlines() or [""])[0].strip().strip('"')
+    if isinstance(error, (KeyError, AttributeError)):  # an unknown key, told by its last part only
+        for name in (argument.partition("=")[0] for argument in arguments):
+            if name.startswith(("--config.", "-config.")) and told.strip("'") in name.split("."):
+                return BadUsage("unknown key", where=name, mend="correct or remove it")
+    if isinstance(error, flags.Error):
+        return BadUsage(told, where="command line", mend=f"usage: {USAGE}")
+    return BadUsage(f"{type(error).__name__}: {told}", where=path or "command line", mend="correct the config")
 
 
 def work(config: ConfigDict) -> None:
@@ -69,6 +93,8 @@ def main(arguments: list[str]) -> int:
         return _complain(str(problem), problem.code, debug)
     except KeyboardInterrupt:
         return _complain("interrupted; run the same command to go on", 130, debug)
+    except MemoryError:
+        return _complain("out of memory; lower batch or rows, or use a larger machine", 4, debug)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"{where}{error.strerror or error}; check path, permissions and space", 4, debug)
