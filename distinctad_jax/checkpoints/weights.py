@@ -56,8 +56,8 @@ def load_weights(path: Path, prefix: str = "") -> dict[str, np.ndarray]:
         raise BadInput(f"not a sound safetensors file ({error})", where=path, mend="make it again") from None
 
 
-def assemble(make: Callable[[], M], weights: dict[str, np.ndarray], where: Path) -> M:
-    """The module that `make` would build, with `weights` for its arrays; nothing random is drawn.
+def check_weights(make: Callable[[], nnx.Module], weights: dict[str, np.ndarray], where: Path) -> tuple[Any, Any]:
+    """The graph and the shapes of the module that `make` would build, after a look whether `weights` fit it.
 
     Errors: BadInput that lists the first missing, extra or misshaped arrays.
     """
@@ -75,6 +75,16 @@ def assemble(make: Callable[[], M], weights: dict[str, np.ndarray], where: Path)
         raise BadInput(
             f"{len(faults)} arrays do not fit: {told}", where=where, mend="use the config it was made with"
         )
+    return graph, state
+
+
+def assemble(make: Callable[[], M], weights: dict[str, np.ndarray], where: Path) -> M:
+    """The module that `make` would build, with `weights` for its arrays; nothing random is drawn.
+
+    Errors: BadInput as `check_weights`.
+    """
+    graph, state = check_weights(make, weights, where)
+    needed = flat(nnx.to_pure_dict(state))
     arrays = {name: jnp.asarray(weights[name], leaf.dtype) for name, leaf in needed.items()}
     return nnx.merge(graph, _nested(nnx.to_pure_dict(state), arrays))
 

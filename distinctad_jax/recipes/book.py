@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,37 +33,49 @@ RECIPES: Mapping[str, Recipe] = {
     module.RECIPE.name: module.RECIPE
     for module in (render, pack, check, pretrain, stage1, probe, extract, stage2, evaluate, narrate, demo)
 }
-COMMON = ("recipe", "workdir", "seed", "mesh")
+
+
+@dataclasses.dataclass(frozen=True)
+class Common:
+    """What every config says, beside a section for each recipe that its own builds on."""
+
+    recipe: str
+    workdir: str
+    seed: int
+    mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
+
+    def __post_init__(self):
+        if self.recipe not in RECIPES:
+            raise ValueError(f"there is no recipe {self.recipe!r}, only {', '.join(RECIPES)}")
+        if not self.workdir or self.seed < 0:
+            raise ValueError(f"needs a workdir and a seed >= 0, got {self.workdir!r} and {self.seed}")
+
+
+COMMON = tuple(field.name for field in dataclasses.fields(Common))
 
 
 def read_spec(config: ConfigDict) -> tuple[str, Spec, Path, MeshConfig]:
     """Recipe, spec, workdir and mesh of a config. Errors: BadUsage that names the key."""
     given: dict[str, Any] = config.to_dict()
-    for key in ("recipe", "workdir", "seed"):
-        if key not in given:
-            raise BadUsage("the key is missing", where=f"config.{key}", mend="set it")
-    if given["recipe"] not in RECIPES:
-        raise BadUsage(
-            f"no recipe {given['recipe']!r}", where="config.recipe", mend=f"choose one of: {', '.join(RECIPES)}"
-        )
     unknown = [key for key in given if key not in RECIPES and key not in COMMON]
     if unknown:
         known = ", ".join((*COMMON, *RECIPES))
         raise BadUsage(f"unknown key, known are: {known}", where=f"config.{unknown[0]}", mend="correct or remove it")
+    common = build(Common, {key: given[key] for key in COMMON if key in given})
     sections = {
         name: build(recipe.settings, given[name], f"config.{name}")
         for name, recipe in RECIPES.items()
         if name in given
     }
-    mesh = build(MeshConfig, given.get("mesh", {}), "config.mesh")
-    return given["recipe"], Spec(int(given["seed"]), sections), Path(given["workdir"]), mesh
+    return common.recipe, Spec(common.seed, sections), Path(common.workdir), common.mesh
 
 
 def carry_out(config: ConfigDict) -> Artefact:
     """Makes what the config's recipe makes, and first what that needs."""
     name, spec, workdir, mesh = read_spec(config)
-    # Probes and ablations compile the same programs again: keep them.
-    jax.config.update("jax_compilation_cache_dir", str(workdir.absolute() / "compiled"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    # Probes and ablations compile the same programs again: keep them, where the user keeps such or beside the rest.
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(workdir.absolute() / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     workshop = Workshop(workdir, RECIPES, make_mesh(mesh), Voice())
     return workshop.make(name, spec)

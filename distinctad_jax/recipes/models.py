@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from flax import nnx
 
-from distinctad_jax.checkpoints.weights import assemble, load_weights
+from distinctad_jax.checkpoints.weights import assemble, check_weights, load_weights
 from distinctad_jax.config import build
+from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.files import read_json
 from distinctad_jax.models.aligner import Aligner, AlignerConfig
-from distinctad_jax.models.gpt2 import Gpt2Config
+from distinctad_jax.models.gpt2 import Gpt2, Gpt2Config
 from distinctad_jax.models.narrator import Narrator, NarratorConfig
 from distinctad_jax.text.tokenizers import Tokenizer, load_tokenizer
 
@@ -27,26 +28,31 @@ class Shelved(NamedTuple):
 
 def take(folder: Path, config: type) -> Shelved:
     """Reads `model.json`, `model.safetensors` and `tokenizer/`. Errors: BadInput if one is missing or broken."""
-    return Shelved(
-        build(config, read_json(folder / "model.json"), str(folder / "model.json")),
-        load_weights(folder / "model.safetensors"),
-        load_tokenizer(folder / "tokenizer"),
-    )
+    about = folder / "model.json"
+    try:
+        built = build(config, read_json(about), str(about))
+    except BadUsage as problem:  # of a file that a recipe wrote, not of what the user asked for
+        raise BadInput(problem.what, where=problem.where, mend="run the recipe that makes it again") from None
+    return Shelved(built, load_weights(folder / "model.safetensors"), load_tokenizer(folder / "tokenizer"))
 
 
 def take_aligner(folder: Path) -> Shelved:
-    """The towers in `folder/aligner`."""
-    return take(folder / "aligner", AlignerConfig)
+    """The towers in `folder/aligner`. Errors: BadInput, also if arrays do not fit the config."""
+    shelved = take(folder / "aligner", AlignerConfig)
+    check_weights(lambda: Aligner(shelved.config, rngs=nnx.Rngs(0)), shelved.weights, folder / "aligner")
+    return shelved
 
 
 def take_language(folder: Path) -> Shelved:
-    """The language model in `folder/language`."""
-    return take(folder / "language", Gpt2Config)
+    """The language model in `folder/language`. Errors: BadInput, also if arrays do not fit the config."""
+    shelved = take(folder / "language", Gpt2Config)
+    check_weights(lambda: Gpt2(shelved.config, rngs=nnx.Rngs(0)), shelved.weights, folder / "language")
+    return shelved
 
 
 def open_aligner(folder: Path) -> tuple[Aligner, Tokenizer]:
     """The towers in `folder/aligner`, ready to encode."""
-    shelved = take_aligner(folder)
+    shelved = take(folder / "aligner", AlignerConfig)
     model = assemble(lambda: Aligner(shelved.config, rngs=nnx.Rngs(0)), shelved.weights, folder / "aligner")
     return model, shelved.tokenizer
 

@@ -23,7 +23,7 @@ from jax.sharding import Mesh
 
 import distinctad_jax
 from distinctad_jax.config import plain
-from distinctad_jax.errors import BadEnvironment, BadUsage
+from distinctad_jax.errors import BadEnvironment, BadInput, BadUsage
 from distinctad_jax.files import fingerprint, read_json, write_json
 from distinctad_jax.recipes.console import Voice
 
@@ -37,6 +37,14 @@ class Spec:
 
     seed: int
     sections: Mapping[str, Any]
+
+    def section(self, name: str) -> Any:
+        """A recipe's settings. Errors: BadUsage if the config has none; base and large make up no movies."""
+        if name not in self.sections:
+            raise BadUsage(
+                "the section is missing", where=f"config.{name}", mend="bring files, or choose another size"
+            )
+        return self.sections[name]
 
     def changed(self, changes: Mapping[str, Mapping[str, Any]]) -> Spec:
         """With some fields of some sections replaced; a field is a path, `em_attention.fusion`."""
@@ -113,7 +121,7 @@ class Workshop:
 
     def key(self, name: str, spec: Spec) -> str:
         """The hash of all that the artefact depends on."""
-        recipe, settings = self.recipes[name], spec.sections[name]
+        recipe, settings = self.recipes[name], spec.section(name)
         facts = {
             "recipe": name,
             "version": recipe.version,
@@ -129,7 +137,7 @@ class Workshop:
 
     def make(self, name: str, spec: Spec) -> Artefact:
         """The artefact of `name`, kept if it is finished, made if not, after all that it needs."""
-        recipe, settings, key = self.recipes[name], spec.sections[name], self.key(name, spec)
+        recipe, settings, key = self.recipes[name], spec.section(name), self.key(name, spec)
         if (name, key) in self.made:
             return self.made[name, key]
         folder = self.root / name / key if recipe.keyed else self.root / name
@@ -146,7 +154,7 @@ class Workshop:
         return artefact
 
     def _make(self, recipe: Recipe, settings: Any, run: Run) -> Artefact:
-        goes_on = _clear(run.folder)
+        goes_on = _clear(run.folder, all_ours=recipe.keyed)
         self.voice.say(f"{recipe.name}: {'goes on' if goes_on else 'made'} in {run.folder}")
         began = time.monotonic()
         results = recipe.run(settings, run)
@@ -173,14 +181,8 @@ class Workshop:
 def provenance() -> dict[str, Any]:
     """The commit, the versions and the kind of device that numbers come from."""
     device = jax.devices()[0]
-    commit = subprocess.run(
-        ["git", "-C", str(Path(distinctad_jax.__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     return {
-        "commit": commit.stdout.strip() or "not a git checkout",
+        "commit": _commit() or "not a git checkout",
         "distinctad_jax": distinctad_jax.__version__,
         "jax": jax.__version__,
         "python": platform.python_version(),
@@ -188,25 +190,52 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def _commit() -> str:
+    command = [
+        "git",
+        "-C",
+        str(Path(distinctad_jax.__file__).parent),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=12",
+    ]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:  # no git
+        return ""
+
+
 def _finished(folder: Path, key: str, voice: Voice) -> Artefact | None:
-    if not (folder / "artefact.json").is_file():
+    path = folder / "artefact.json"
+    if not path.is_file():
         return None
-    about = read_json(folder / "artefact.json")
-    if about["key"] != key:
-        return None
-    for name, size in about["files"].items():
+    try:
+        about = read_json(path)
+        if about["key"] != key:
+            return None
+        files, results = dict(about["files"]), about["results"]
+    except (BadInput, KeyError, TypeError, ValueError):
+        files, results = {path.name: -1}, {}
+    for name, size in files.items():
         path = folder / name
         if not path.is_file() or path.stat().st_size != size:
-            voice.say(f"{about['recipe']}: {path} is missing or has changed, so it is made again")
+            voice.say(f"{path} is missing or has changed, so all in its folder is made again")
             return None
-    return Artefact(folder, key, about["results"])
+    return Artefact(folder, key, results)
 
 
-def _clear(folder: Path) -> bool:
-    """Empties an unfinished folder but for what a run goes on from; tells whether there is any of that."""
+def _clear(folder: Path, all_ours: bool) -> bool:
+    """Empties an unfinished folder but for what a run goes on from; tells whether there is any of that.
+
+    Of a folder that a user may have had before, as its name is not a key, nothing is removed but our own account.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         finished = (folder / "artefact.json").is_file()
+        if not all_ours:
+            (folder / "artefact.json").unlink(missing_ok=True)
+            return False
         _sweep(folder, () if finished else KEPT_WHEN_UNFINISHED)
         return any(path.name.isdigit() for path in folder.rglob("checkpoints/*"))
     except OSError as error:
