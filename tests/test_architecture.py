@@ -59,7 +59,7 @@ MODULES = {name_of(path) for path in FILES}
 
 def room(module: str) -> str:
     """The room of a module of ours; the package itself, which holds nothing, has none."""
-    return (module.split(".") + [""])[1]
+    return ([*module.split("."), ""])[1]
 
 
 def imports(tree: ast.AST) -> set[str]:
