@@ -15,7 +15,15 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    license_files=["LICENSE"],
     python_requires=">=3.11",
+    classifiers=[
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Multimedia :: Video",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
     packages=find_packages(include=["distinctad_jax", "distinctad_jax.*"]),
     package_data={"distinctad_jax": ["py.typed", "report/*.j2"]},
     install_requires=[
@@ -52,7 +60,9 @@ setup(
             "beartype>=0.22",
             "ruff>=0.14",
             "pyright>=1.1.400",
+            "pre-commit>=4",
         ],
+        "notebook": ["ipykernel>=6.29", "nbclient>=0.10.1"],
         "parity": ["transformers>=5", "torch>=2.6"],
     },
 )
