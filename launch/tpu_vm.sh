@@ -8,7 +8,8 @@ usage: launch/tpu_vm.sh TPU ZONE --config=configs/NAME.py[:SIZE] [--config.KEY=V
 
 Sends the last commit of this checkout to every host of the TPU VM slice `TPU` in `ZONE` through gcloud, installs it
 there with the extra `tpu`, and runs `python -m distinctad_jax.main --pod` with these arguments on all hosts at once.
-`--pod` joins the hosts; config.workdir has to be a folder that all of them see (see docs/running.md).
+`--pod` joins the hosts; config.workdir has to be a folder that all of them see, with what stands before the training
+finished in it (see "Several hosts" in docs/running.md).
 
   CLOUDSDK_CORE_PROJECT   the project, if it is not gcloud's own
   REMOTE                  folder on the hosts, below the home folder (default: distinctad_jax)
