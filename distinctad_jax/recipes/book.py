@@ -74,7 +74,7 @@ def carry_out(config: ConfigDict) -> Artefact:
     """Makes what the config's recipe makes, and first what that needs."""
     name, spec, workdir, mesh = read_spec(config)
     # Probes and ablations compile the same programs again: keep them, where the user keeps such or beside the rest.
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue] (made at run time)
         jax.config.update("jax_compilation_cache_dir", str(workdir.absolute() / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     workshop = Workshop(workdir, RECIPES, make_mesh(mesh), Voice())

@@ -106,7 +106,7 @@ def read_stills(folder: Path, size: int) -> tuple[np.ndarray, list[str]]:
 def _train_towers(
     sizes: Sizes, training: TrainingConfig, run: Run, images: np.ndarray, ids: np.ndarray, words: Tokenizer
 ) -> None:
-    layers = {"layers": sizes.tower_layers, "heads": sizes.tower_heads, "width": sizes.tower_width}
+    layers: Any = {"layers": sizes.tower_layers, "heads": sizes.tower_heads, "width": sizes.tower_width}
     config = AlignerConfig(
         VisionConfig(image_size=sizes.image_size, patch=sizes.patch, projection=sizes.projection, **layers),
         TextConfig(words.size, sizes.text_length, projection=sizes.projection, end=words.end, **layers),
