@@ -85,6 +85,20 @@ def tree_shardings(tree: Any, mesh: Mesh) -> Any:
     return jax.tree_util.tree_map_with_path(sharding, tree)
 
 
+def gathered(tree: Any, shardings: Any) -> Any:
+    """A tree under jit with every leaf whole along `fsdp`, as a step uses it; what is stored stays split.
+
+    Said aloud, since a batch is split over `fsdp` too: left to choose, XLA (jax 0.10.2) may reshard activations rather
+    than weights, and on a mesh that has all three axes it then mixes up rows of different devices.
+    """
+
+    def whole(leaf: Any, sharding: NamedSharding) -> Any:
+        spec = P(*(None if axis == "fsdp" else axis for axis in sharding.spec))
+        return jax.lax.with_sharding_constraint(leaf, NamedSharding(sharding.mesh, spec))
+
+    return jax.tree.map(whole, tree, shardings)
+
+
 def batch_sharding(mesh: Mesh) -> NamedSharding:
     """A batch is split by its first axis over `data` and `fsdp`."""
     return NamedSharding(mesh, P(("data", "fsdp")))

@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
-from distinctad_jax.training.mesh import batch_sharding, path_name, tree_shardings
+from distinctad_jax.training.mesh import batch_sharding, gathered, path_name, tree_shardings
 
 Batch = dict[str, Any]
 Metrics = dict[str, Any]
@@ -149,7 +149,10 @@ def make_train_step(
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         gradient = whole_gradient if pieces == 1 else piecewise_gradient(pieces)
-        loss, metrics, buffers, grads = gradient(graph, task, state, batch, key)
+        parts = ("learned", "frozen", "buffers")
+        used = state._replace(**{part: gathered(getattr(state, part), getattr(shardings, part)) for part in parts})
+        loss, metrics, buffers, grads = gradient(graph, task, used, batch, key)
+        grads = jax.lax.with_sharding_constraint(grads, shardings.learned)
         updates, moments = optimiser.update(grads, state.moments, state.learned)
         learned = optax.apply_updates(state.learned, updates)
         metrics = {**metrics, "loss": loss, "grad_norm": optax.tree.norm(grads)}
