@@ -117,7 +117,7 @@ def _example(clip: ClipRecord, variant: str) -> dict[str, Any]:
         "start_ms": start,
         "end_ms": end,
         "text": clip.text,
-        "frames_ms": np.array([milliseconds(time) for time in clip.frame_times], np.int64),
+        "frames_ms": np.array([milliseconds(float(time)) for time in clip.frame_times], np.int64),
         "cast": list(clip.cast),
         "dialogue": [{"start_ms": a, "end_ms": b, "text": text} for a, b, text in lines],
         **content,
