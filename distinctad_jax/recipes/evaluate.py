@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import re
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +26,8 @@ from distinctad_jax.training.step import compiled
 
 SPOKEN = ("features", "frames_real", "clips_real", "prompt_ids", "prompt_real")
 """What of a batch the narrator needs to speak."""
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What a model of bytes may say and no track or table should hold."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,9 +57,10 @@ def speaker(narrator: Narrator, decoding: DecodingConfig, end: int) -> Any:
 
 
 def sentence(tokenizer: Tokenizer, ids: np.ndarray) -> str:
-    """Generated ids as text: up to the end id, blanks trimmed."""
+    """Generated ids as one line of text: up to the end id, control characters and blanks in rows made one blank."""
     tokens = [int(token) for token in ids]
-    return tokenizer.decode(tokens[: tokens.index(tokenizer.end)] if tokenizer.end in tokens else tokens).strip()
+    said = tokenizer.decode(tokens[: tokens.index(tokenizer.end)] if tokenizer.end in tokens else tokens)
+    return " ".join(CONTROL.sub(" ", said).split())
 
 
 def run(settings: EvaluateConfig, run: Run) -> dict[str, Any]:
