@@ -88,8 +88,8 @@ def tree_shardings(tree: Any, mesh: Mesh) -> Any:
 def gathered(tree: Any, shardings: Any) -> Any:
     """A tree under jit with every leaf whole along `fsdp`, as a step uses it; what is stored stays split.
 
-    Said aloud, since a batch is split over `fsdp` too: left to choose, XLA (jax 0.10.2) may reshard activations rather
-    than weights, and on a mesh that has all three axes it then mixes up rows of different devices.
+    Said aloud, since a batch is split over `fsdp` too: left to choose, XLA (jax 0.10.2) may reshard activations
+    rather than weights, and on a mesh that has all three axes it then mixes up rows of different devices.
     """
 
     def whole(leaf: Any, sharding: NamedSharding) -> Any:
