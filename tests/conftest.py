@@ -1,7 +1,87 @@
-"""Eight fake CPU devices, and quiet libraries, before anything imports JAX."""
+"""Eight fake CPU devices and a cache of compiled programs, before anything imports JAX; one finished tiny demo.
 
+Tests that need published data find them in the folder that DISTINCTAD_SHARED names, or in `../shared` beside the
+repository, and are skipped where it is not there.
+"""
+
+import atexit
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+"""Tests compile much and compute little."""
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', QUICK)} --xla_force_host_platform_device_count=8"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # what one test compiles, the next and the processes it starts load
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="distinctad-compiled-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of published data; the test is skipped if it is not here."""
+    folder = Path(os.environ.get("DISTINCTAD_SHARED", REPOSITORY.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no published data in {folder}")
+    return folder
+
+
+def config_argument(name: str) -> str:
+    """`stage2:tiny` as the argument that names its file."""
+    stem, _, size = name.partition(":")
+    return f"--config={REPOSITORY / 'configs' / stem}.py:{size or 'tiny'}"
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., int]:
+    """`command("stage2:tiny", workdir, "--config.seed=1")`: main in this process, on one device; its exit code."""
+    import jax
+
+    from distinctad_jax import main
+    from distinctad_jax.recipes import book
+
+    make_mesh = book.make_mesh
+
+    def run(name: str, workdir: Path, *arguments: str) -> int:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(book, "make_mesh", lambda config: make_mesh(config, jax.devices()[:1]))
+            return main.main([config_argument(name), f"--config.workdir={workdir}", *arguments])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def start() -> Callable[..., subprocess.Popen]:
+    """As `command`, but as a process of its own, as users start it; its standard error is a pipe."""
+    environment = {**os.environ, "XLA_FLAGS": QUICK}
+
+    def run(name: str, workdir: Path, *arguments: str, program: tuple[str, ...] = ("-m", "distinctad_jax.main")):
+        line = [sys.executable, *program, config_argument(name), f"--config.workdir={workdir}", *arguments]
+        return subprocess.Popen(line, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, command: Callable[..., int]) -> Path:
+    """The workdir of a finished tiny demo: nobody may change it, see `workdir`."""
+    folder = tmp_path_factory.mktemp("demo")
+    assert command("demo:tiny", folder) == 0
+    return folder
+
+
+@pytest.fixture
+def workdir(demo: Path, tmp_path: Path) -> Path:
+    """A copy of the finished tiny demo's workdir, to go on from."""
+    return Path(shutil.copytree(demo, tmp_path / "workdir"))
