@@ -36,9 +36,10 @@ TINY_SIZES |= {
 TOY = {
     "source": "stills",
     "sizes": SIZES,
+    "jitter": 0.5,
     "towers": {
-        "steps": 160,
-        "batch": 192,
+        "steps": 640,
+        "batch": 64,
         "save_every": 200,
         "optimiser": {"peak": 1e-3, "warmup_steps": 40, "weight_decay": 0.05},
     },

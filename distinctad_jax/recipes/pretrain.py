@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import simplejpeg
 from flax import nnx
@@ -54,16 +55,23 @@ class Sizes:
 @dataclasses.dataclass(frozen=True)
 class PretrainConfig:
     """source `stills`: trains `sizes` on the toy cinema's stills; `published`: reads the folders `clip` and `gpt2`
-    (Hugging Face layout, safetensors) with their tokenizers."""
+    (Hugging Face layout, safetensors) with their tokenizers.
+
+    jitter: how much exposure, colour and noise of stills vary while the towers are trained, as photographs of the web
+      do; 0 is not at all, and then a tower knows nothing but clean pictures.
+    """
 
     source: Literal["stills", "published"]
     clip: str = ""
     gpt2: str = ""
     sizes: Sizes | None = None
+    jitter: float = 0.0
     towers: TrainingConfig | None = None
     language: TrainingConfig | None = None
 
     def __post_init__(self):
+        if not 0 <= self.jitter <= 1:
+            raise ValueError(f"jitter lies in 0..1, got {self.jitter}")
         made = (self.sizes, self.towers, self.language)
         if self.source == "stills" and (None in made or self.clip or self.gpt2):
             raise ValueError("source 'stills' needs sizes, towers and language, and no published folders")
@@ -81,7 +89,7 @@ def run(settings: PretrainConfig, run: Run) -> dict[str, Any]:
     words = train_tokenizer(captions, "clip", sizes.vocab)
     # A vocabulary of the web's holds the words of our prompt; so must one of captions.
     pieces = train_tokenizer([*captions, *[f"{NAMES_LEAD} {INSTRUCTION}"] * 50], "gpt2", sizes.vocab)
-    _train_towers(sizes, towers, run, images, clip_ids(words, captions, sizes.text_length), words)
+    _train_towers(sizes, towers, settings.jitter, run, images, clip_ids(words, captions, sizes.text_length), words)
     _train_language(sizes, language, run, captions, pieces)
     return {"stills": len(captions), "clip_vocab": words.size, "gpt2_vocab": pieces.size}
 
@@ -103,8 +111,30 @@ def read_stills(folder: Path, size: int) -> tuple[np.ndarray, list[str]]:
     return images, [row["text"] for row in rows]
 
 
+def vary(frames: Any, key: Any, strength: float) -> Any:
+    """Pictures under other light: exposure, colourfulness, tint and noise, each drawn once a picture.
+
+    Shapes: u8[batch frames h w 3], and the same out.
+    """
+    keys, one = jax.random.split(key, 4), (len(frames), 1, 1, 1, 1)
+    light = jax.random.uniform(keys[0], one, minval=1 - 0.6 * strength, maxval=1 + 0.1 * strength)
+    colourful = jax.random.uniform(keys[1], one, minval=1 - 0.6 * strength, maxval=1 + 0.2 * strength)
+    tint = jax.random.uniform(keys[2], (*one[:4], 3), minval=1 - 0.25 * strength, maxval=1 + 0.1 * strength)
+    noise_key, share_key = jax.random.split(keys[3])
+    noise = 6 * strength * jax.random.uniform(share_key, one) * jax.random.normal(noise_key, (*frames.shape[:4], 1))
+    grey = frames @ jnp.array([[0.299], [0.587], [0.114]])
+    varied = light * tint * (grey + colourful * (frames - grey)) + noise
+    return jnp.clip(jnp.round(varied), 0, 255).astype(jnp.uint8)
+
+
 def _train_towers(
-    sizes: Sizes, training: TrainingConfig, run: Run, images: np.ndarray, ids: np.ndarray, words: Tokenizer
+    sizes: Sizes,
+    training: TrainingConfig,
+    jitter: float,
+    run: Run,
+    images: np.ndarray,
+    ids: np.ndarray,
+    words: Tokenizer,
 ) -> None:
     layers: Any = {"layers": sizes.tower_layers, "heads": sizes.tower_heads, "width": sizes.tower_width}
     config = AlignerConfig(
@@ -121,7 +151,8 @@ def _train_towers(
     )
 
     def encode(model: Aligner, batch: dict[str, Any], key: Any) -> Any:
-        return model.encode_frames(batch["frames"])[:, 0], model.encode_text(batch["text_ids"]).sentence
+        frames = vary(batch["frames"], key, jitter) if jitter else batch["frames"]
+        return model.encode_frames(frames)[:, 0], model.encode_text(batch["text_ids"]).sentence
 
     def objective(model: Aligner, features: Any, batch: dict[str, Any]) -> Any:
         video, sentence = features

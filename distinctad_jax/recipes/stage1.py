@@ -136,6 +136,7 @@ def run(settings: Stage1Config, run: Run) -> dict[str, Any]:
         image_size=config.vision.image_size,
         text_length=config.text.length,
         seed=run.seed,
+        augment_shift=True,
         host=jax.process_index(),
         hosts=jax.process_count(),
     )

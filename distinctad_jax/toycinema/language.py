@@ -142,9 +142,18 @@ def looks(person: Character) -> str:
 
 
 def caption(
-    who: str, action: str, tempo: int, *, placed: Placed | None, slot: int, place: Place | None, side: str = ""
+    who: str,
+    action: str,
+    tempo: int,
+    *,
+    placed: Placed | None,
+    slot: int,
+    place: Place | None,
+    side: str = "",
+    placing: bool = True,
 ) -> str:
-    """A plain caption of one person: `Mara waves gently beside a tall lamp in a kitchen.`"""
+    """A plain caption of one person: `Mara waves gently beside a tall lamp in a kitchen.` if `placing`, else without
+    the place."""
     indoors = place is None or place.indoors
     thing = prop_phrase(placed.prop, placed.large, indoors) if placed else None
     verb = verb_phrase(action, tempo, indoors, thing)
@@ -152,5 +161,5 @@ def caption(
     where = ""
     if placed and thing and not ACTIONS[action].holds:
         where = f"past {thing}" if action in CROSSING else f"{relation(placed.spot, slot, placed.large)} {thing}"
-    around = f"{place.where} {article(place_noun(place, 'day'))}" if place else ""
+    around = f"{place.where} {article(place_noun(place, 'day'))}" if place and placing else ""
     return sentence(_join(who, verb, manner, where or side, around))

@@ -15,6 +15,9 @@ from distinctad_jax.toycinema.sprites import Sprite, Sprites
 from distinctad_jax.toycinema.world import CHARACTERS, GROUND, SLOTS, SPOTS, Number
 
 FADE = 2  # frames in which the light comes up on a prop
+FRAMED = 0.65  # how far the camera turns to who acts, of the way from the middle of the set
+CLOSER = 1.3  # and how much nearer it is than when people talk
+LOWERED = 3.0  # units: people stand on the ground, not in the middle of the picture
 ENTRY = 0.35  # share of a clip in which a newcomer walks in
 AWAY = 70.0  # units from the middle: out of the picture
 
@@ -111,6 +114,7 @@ def clip_frames(
     low = [prop for prop in props if not SPOTS[prop.spot].high]
     others = tuple(p for p in beat.present if p != beat.actor)
     camera, jolts = move(rng), rng.uniform(-1, 1, (count, 2))
+    middle = SLOTS[scene.slots[beat.actor]] + beat.direction * ACTIONS[beat.action].travel[beat.tempo] / 2 - 48
     held = beat.event if ACTIONS[beat.action].holds else None
     pictures = []
     for frame, (moment, entry) in enumerate(_timeline(beat, count)):
@@ -126,6 +130,7 @@ def clip_frames(
         for prop in low:
             put_prop(canvas, sprites, prop, lit(prop.shown, frame, count))
         view = camera.view(frame / max(1, count - 1), (float(jolts[frame, 0]), float(jolts[frame, 1])))
+        view = (view[0] + FRAMED * middle, view[1] + LOWERED, view[2] * CLOSER)
         pictures.append(stage.seen(canvas, view))
     return stage.printed(np.stack(pictures), rng)
 

@@ -10,10 +10,12 @@ from distinctad_jax.toycinema.language import article, caption, light_word, look
 from distinctad_jax.toycinema.motion import ACTIONS, CROSSING, Moment, moments
 from distinctad_jax.toycinema.script import Placed
 from distinctad_jax.toycinema.sprites import Sprites
-from distinctad_jax.toycinema.stage import paste, put_person, put_prop
+from distinctad_jax.toycinema.stage import CLOSER, FRAMED, LOWERED, paste, put_person, put_prop
 from distinctad_jax.toycinema.world import CHARACTERS, LIGHTS, PLACES, PROPS, SLOTS, SPOTS, Character
 
 EVER = (0.0, 1.0)
+PLACED = 0.3  # share of pictures of an action whose caption says where it is
+CLUTTERED = 0.6  # share of pictures of an action with bystanders and things that nobody speaks of
 DIM = {"day": (1.0, 1.0, 1.0), "dusk": (0.95, 0.78, 0.68), "night": (0.5, 0.58, 0.8)}
 KINDS = ("action", "looks", "place", "things", "portrait", "pair")
 SHARES = (0.55, 0.08, 0.13, 0.11, 0.06, 0.07)
@@ -34,8 +36,8 @@ def _some_place(rng: np.random.Generator) -> int | None:
     return _any(rng, len(PLACES)) if rng.random() < 0.7 else None
 
 
-def _action(rng: np.random.Generator, sprites: Sprites, named: bool) -> tuple[Image.Image, str]:
-    """One person in one instant of an action, maybe with a prop."""
+def _action(rng: np.random.Generator, sprites: Sprites, named: bool) -> tuple[Image.Image, str, float]:
+    """One person in one instant of an action, maybe with a prop, and how far from the middle (units)."""
     number, slot = _any(rng, len(CHARACTERS)), _any(rng, len(SLOTS))
     action, tempo = list(ACTIONS)[_any(rng, len(ACTIONS))], _any(rng, 2)
     held = ACTIONS[action].holds
@@ -49,6 +51,8 @@ def _action(rng: np.random.Generator, sprites: Sprites, named: bool) -> tuple[Im
     instant = moments(action, tempo, 24)[_any(rng, 24)]
     way = 1 if slot == 0 or (slot == 1 and rng.random() < 0.5) else -1
     x = SLOTS[slot] + way * ACTIONS[action].travel[tempo] * instant.done
+    if rng.random() < CLUTTERED:
+        _clutter(canvas, rng, sprites, (number, slot), (placed.prop if placed else None, spot))
     if placed and not held and SPOTS[spot].high:
         put_prop(canvas, sprites, placed)
     put_person(canvas, sprites, number, x, instant, way, placed if held else None)
@@ -59,7 +63,27 @@ def _action(rng: np.random.Generator, sprites: Sprites, named: bool) -> tuple[Im
         side = "to the right" if way > 0 else "to the left"
     who = _called(rng, CHARACTERS[number], where, named)
     place = None if where is None else PLACES[where]
-    return canvas, caption(who, action, tempo, placed=placed, slot=slot, place=place, side=side)
+    placing = bool(rng.random() < PLACED)
+    text = caption(who, action, tempo, placed=placed, slot=slot, place=place, side=side, placing=placing)
+    return canvas, text, x - 48
+
+
+def _clutter(
+    canvas: Image.Image,
+    rng: np.random.Generator,
+    sprites: Sprites,
+    actor: tuple[int, int],
+    event: tuple[int | None, int],
+) -> None:
+    """People who only stand by and things that only lie about: in the picture, but not in its caption."""
+    for slot in range(len(SLOTS)):
+        if slot != actor[1] and rng.random() < 0.6:
+            person = (actor[0] + 1 + _any(rng, len(CHARACTERS) - 1)) % len(CHARACTERS)
+            put_person(canvas, sprites, person, SLOTS[slot], Moment("stand", False, 0.0), 1, None)
+    for spot in range(len(SPOTS)):
+        prop = _any(rng, len(PROPS))
+        if spot != event[1] and prop != event[0] and rng.random() < 0.3:
+            put_prop(canvas, sprites, Placed(prop, spot, bool(rng.random() < 0.5), EVER))
 
 
 def _called(rng: np.random.Generator, person: Character, where: int | None, named: bool) -> str:
@@ -67,9 +91,9 @@ def _called(rng: np.random.Generator, person: Character, where: int | None, name
     if not named:
         return article(looks(person))
     luck = rng.random()
-    if luck < 0.1:
+    if luck < 0.25:
         return person.pronoun
-    if luck < 0.17 and where is not None:
+    if luck < 0.32 and where is not None:
         return f"{person.name} {'comes in' if PLACES[where].indoors else 'arrives'} and"
     return person.name
 
@@ -131,8 +155,12 @@ def still(rng: np.random.Generator, sprites: Sprites, size: int) -> tuple[Image.
         said = who.name if rng.random() < 0.5 else f"{who.name}, {article(looks(who))}"
         return portrait(sprites, person, size), sentence(f"a portrait of {said}")
     if kind in ("action", "looks"):
-        canvas, text = _action(rng, sprites, kind == "action")
+        canvas, text, aside = _action(rng, sprites, kind == "action")
     else:
         canvas, text = {"place": _place, "things": _things, "pair": _pair}[kind](rng, sprites)
-    view = (float(rng.uniform(-2, 2)), float(rng.uniform(-2, 2)), float(rng.uniform(1.0, 1.08)))
+        aside = 0.0
+    # Some pictures are taken from nearer; the camera then turns to the person.
+    near = float(rng.uniform(0, 1)) if kind in ("action", "looks") else 0.0
+    x, y = float(rng.uniform(-2, 2)) + near * FRAMED * aside, float(rng.uniform(-2, 2)) + near * LOWERED
+    view = (x, y, float(rng.uniform(1.0, 1.08)) * (1 + near * (CLOSER - 1)))
     return shoot(canvas, view, sprites, (size, size)), text
