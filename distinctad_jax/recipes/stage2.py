@@ -142,7 +142,9 @@ def narration_task(loss: SayingConfig) -> Task:
         elif loss.form == "B":
             distinctive = distinctive_bag(logits, batch["text_real"], batch["distinct_ids"], batch["distinct_real"])
         else:
-            distinctive = unlikely_context(logits, batch["text_real"], batch["context_ids"], batch["context_real"], ids=batch["text_ids"])
+            distinctive = unlikely_context(
+                logits, batch["text_real"], batch["context_ids"], batch["context_real"], ids=batch["text_ids"]
+            )
         total = loss.caption * caption + loss.distinctive * distinctive
         return total, {"caption": caption, "distinctive": distinctive}
 
