@@ -65,6 +65,8 @@ def command() -> Callable[..., int]:
 def start() -> Callable[..., subprocess.Popen]:
     """As `command`, but as a process of its own, as users start it; its standard error is a pipe."""
     environment = {**os.environ, "XLA_FLAGS": QUICK}
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):  # then each process would compile all modules again
+        environment["PYTHONPYCACHEPREFIX"] = os.environ["JAX_COMPILATION_CACHE_DIR"] + "/modules"
 
     def run(name: str, workdir: Path, *arguments: str, program: tuple[str, ...] = ("-m", "distinctad_jax.main")):
         line = [sys.executable, *program, config_argument(name), f"--config.workdir={workdir}", *arguments]
