@@ -2,7 +2,7 @@
 
 Run:    python -m distinctad_jax.main --config=configs/stage1.py
 Needs:  configs/pack.py (clips as pixels) and configs/pretrain.py (towers).  Gives: the adapted towers, "CLIP-AD".
-Try:    --config.stage1.freeze=adapter, which needs no pixels, only stored features.
+Try:    --config.stage1.freeze=adapter, which trains on the stored features of configs/extract.py alone.
 """
 
 from ml_collections import ConfigDict
@@ -16,6 +16,8 @@ STAGE1 = {
     "last_n": 2,
     "lora_rank": 8,
     "adapter_width": 512,
+    "dtype": "float32",
+    "remat": False,
     "loss": {
         "clip_sentence": 1.0,
         "frame_word": 1.0,
@@ -45,8 +47,8 @@ def get_config(size: str = "toy") -> ConfigDict:
     sizes = {
         "toy": {"frames": 4, "training": toy},
         "tiny": {"frames": 4, "adapter_width": 32, "lora_rank": 2, "last_n": 1, "training": quick},
-        "base": {},
-        "large": {"training": {"pieces": 4}},
+        "base": {"dtype": "bfloat16", "training": {"pieces": 8}},
+        "large": {"dtype": "bfloat16", "remat": True, "training": {"pieces": 16}},
     }
     config.stage1.update(choose(sizes, size, __file__))
     return config

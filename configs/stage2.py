@@ -41,6 +41,8 @@ STAGE2 = {
     # What learns, and how; a batch counts windows over all devices.
     "language": "full",
     "dropout": 0.0,
+    "dtype": "float32",
+    "remat": False,
     "training": {
         "steps": 30_000,
         "batch": 8,
@@ -56,7 +58,7 @@ def get_config(size: str = "toy") -> ConfigDict:
     """The config of a size."""
     config = earlier(__file__, "extract", size)
     config.update({"recipe": "stage2", "stage2": STAGE2})
-    toy = {"steps": 300, "batch": 8, "save_every": 150, "optimiser": {"peak": 1e-3, "warmup_steps": 20}}
+    toy = {"steps": 500, "batch": 4, "save_every": 250, "optimiser": {"peak": 1e-3, "warmup_steps": 20}}
     quick = {"steps": 2, "batch": 4, "save_every": 1, "log_every": 1}
     small = {"tokens": 2, "heads": 2, "layers": 1, "bases": 4, "rounds": 2}
     sizes = {
@@ -67,8 +69,8 @@ def get_config(size: str = "toy") -> ConfigDict:
             "training": toy,
         },
         "tiny": {"clips": 3, "frames": 2, "prompt_length": 32, "seeing": small, "training": quick},
-        "base": {},
-        "large": {"training": {"pieces": 4}},
+        "base": {"dtype": "bfloat16"},
+        "large": {"dtype": "bfloat16", "remat": True, "training": {"pieces": 4}},
     }
     config.stage2.update(choose(sizes, size, __file__))
     return config

@@ -9,7 +9,9 @@ import os
 import sys
 import tempfile
 import traceback
+import warnings
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
@@ -76,7 +78,13 @@ def work(config: ConfigDict) -> None:
     """Builds the spec out of a config, and makes what its recipe makes."""
     from distinctad_jax.recipes.book import carry_out  # imports JAX: slow, so after the flags are known to be right
 
-    carry_out(config)
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        carry_out(config)
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"warning: {printable(str(message))}", file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str]) -> int:

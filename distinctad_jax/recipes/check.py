@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from distinctad_jax.data.annotations import read_annotations
 from distinctad_jax.data.library import movies_from
-from distinctad_jax.errors import BadUsage
+from distinctad_jax.errors import BadInput
 from distinctad_jax.files import write_json
 from distinctad_jax.movie.window import training_windows
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
@@ -67,9 +67,7 @@ def needs(settings: CheckConfig) -> dict[str, Need]:
 def inputs(settings: CheckConfig) -> tuple[Path, ...]:
     """The table."""
     if settings.annotations and not Path(settings.annotations).is_file():
-        raise BadUsage(
-            "no such file", where=f"config.check.annotations={settings.annotations}", mend="correct the path"
-        )
+        raise BadInput("no such file", where=settings.annotations, mend="correct config.check.annotations")
     return (Path(settings.annotations),) if settings.annotations else ()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from distinctad_jax.data.cast import read_cast
 from distinctad_jax.data.video import probe, read_frames
-from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.errors import BadInput
 from distinctad_jax.files import read_json, write_json
 from distinctad_jax.movie.movie import Line, Track
 from distinctad_jax.movie.span import Span, gaps
@@ -196,7 +196,7 @@ def inputs(settings: NarrateConfig) -> tuple[Path, ...]:
     paths = [(name, getattr(settings, name)) for name in ("video", "subtitles", "cast") if getattr(settings, name)]
     for name, path in paths:
         if not Path(path).is_file():
-            raise BadUsage("no such file", where=f"config.narrate.{name}={path}", mend="correct the path")
+            raise BadInput("no such file", where=path, mend=f"correct config.narrate.{name}")
     return tuple(Path(path) for _, path in paths)
 
 

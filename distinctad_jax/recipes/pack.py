@@ -16,10 +16,12 @@ from distinctad_jax.data.cast import read_cast, read_splits
 from distinctad_jax.data.datasets import ClipRecord, write_records
 from distinctad_jax.data.library import movies_from
 from distinctad_jax.data.video import read_frames
-from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.movie import Line, Movie
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.tracks import read_dialogue
+
+SUBTITLES = (".srt", ".vtt")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +82,7 @@ def read_subtitles(folder: Path | None, keys: set[str]) -> dict[str, tuple[Line,
         return {}
     found = {}
     for key in sorted(keys):
-        for path in (folder / f"{key}.srt", folder / f"{key}.vtt"):
+        for path in (folder / f"{key}{suffix}" for suffix in SUBTITLES):
             if path.is_file():
                 found[key] = read_dialogue(path)
                 break
@@ -176,13 +178,17 @@ def needs(settings: PackConfig) -> dict[str, Need]:
 
 
 def inputs(settings: PackConfig) -> tuple[Path, ...]:
-    """The tables; videos are too large to hash whole and are named by the table."""
+    """The tables and subtitles; videos are too large to hash whole and are named by the table."""
     if settings.source == "toy":
         return ()
-    for name in ("annotations", "videos", "splits"):
-        if not Path(getattr(settings, name)).exists():
-            raise BadUsage("no such path", where=f"config.pack.{name}", mend="correct it")
-    return tuple(Path(path) for path in (settings.annotations, settings.cast, settings.splits) if path)
+    for name, folder in {"annotations": 0, "videos": 1, "subtitles": 1, "cast": 0, "splits": 0}.items():
+        path = getattr(settings, name)
+        if path and not (Path(path).is_dir() if folder else Path(path).is_file()):
+            what = f"no such {'folder' if folder else 'file'}"
+            raise BadInput(what, where=path, mend=f"correct config.pack.{name}")
+    told = sorted(Path(settings.subtitles).iterdir()) if settings.subtitles else []
+    tables = [Path(path) for path in (settings.annotations, settings.cast, settings.splits) if path]
+    return (*tables, *(path for path in told if path.suffix in SUBTITLES and path.is_file()))
 
 
 RECIPE = Recipe("pack", PackConfig, run, needs, inputs)

@@ -20,7 +20,7 @@ from distinctad_jax.checkpoints.published import load_aligner, load_gpt2
 from distinctad_jax.checkpoints.weights import save_weights
 from distinctad_jax.config import plain
 from distinctad_jax.data.arrays import ArrayBatches
-from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.errors import BadInput
 from distinctad_jax.files import write_json
 from distinctad_jax.losses.captioning import next_word
 from distinctad_jax.losses.matching import global_matching
@@ -242,7 +242,8 @@ def inputs(settings: PretrainConfig) -> tuple[Path, ...]:
     found: list[Path] = []
     for name, folder in (("clip", settings.clip), ("gpt2", settings.gpt2)):
         if folder and not Path(folder).is_dir():
-            raise BadUsage("no such folder", where=f"config.pretrain.{name}", mend="name a folder with the weights")
+            mend = f"name a folder with the weights in config.pretrain.{name}"
+            raise BadInput("no such folder", where=folder, mend=mend)
         if folder:
             found += sorted(path for path in Path(folder).iterdir() if path.suffix in (".safetensors", ".json"))
     return tuple(found)

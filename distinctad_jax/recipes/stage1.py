@@ -47,8 +47,9 @@ class MatchingConfig:
 class Stage1Config:
     """freeze: what learns: the whole vision `tower`, its `last_n` blocks, low-rank updates (`lora`), or an `adapter`.
 
-    The adapter works on stored features and needs no pixels (MAD publishes features only); results with it are to be
+    The adapter is trained on stored features alone, for data whose pixels are not to be had; results with it are to be
     labelled "adapter". The paper tunes the tower.
+    dtype: what products are computed in; parameters stay float32. remat: recompute blocks to save memory.
     """
 
     frames: int
@@ -58,6 +59,8 @@ class Stage1Config:
     last_n: int = 2
     lora_rank: int = 8
     adapter_width: int = 512
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    remat: bool = False
 
     def __post_init__(self):
         if min(self.frames, self.last_n, self.lora_rank, self.adapter_width) < 1:
@@ -78,14 +81,12 @@ def learners(settings: Stage1Config, layers: int) -> Learns:
 
 
 def adapted_config(settings: Stage1Config, config: AlignerConfig) -> AlignerConfig:
-    """The aligner's config with the parts that the freeze policy adds."""
-    vision = (
-        dataclasses.replace(config.vision, lora_rank=settings.lora_rank)
-        if settings.freeze == "lora"
-        else config.vision
-    )
+    """The aligner's config with what the freeze policy adds, and how it is computed."""
+    rank = settings.lora_rank if settings.freeze == "lora" else 0
     width = settings.adapter_width if settings.freeze == "adapter" else 0
-    return dataclasses.replace(config, vision=vision, adapter_width=width)
+    vision = dataclasses.replace(config.vision, lora_rank=rank, dtype=settings.dtype, remat=settings.remat)
+    text = dataclasses.replace(config.text, dtype=settings.dtype)
+    return dataclasses.replace(config, vision=vision, text=text, adapter_width=width)
 
 
 def matching_task(loss: MatchingConfig) -> Task:

@@ -77,6 +77,8 @@ class Stage2Config:
     distinct: DistinctConfig = DISTINCT
     language: Literal["full", "frozen"] = "full"
     dropout: float = 0.0
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    remat: bool = False
 
     def __post_init__(self):
         if min(self.clips, self.frames, self.text_length, self.prompt_length, self.stride) < 1:
@@ -94,7 +96,7 @@ def narrator_config(settings: Stage2Config, language: Any, feature_width: int) -
         layers=seeing.layers,
         heads=seeing.heads,
         frames=settings.frames,
-        dtype=language.dtype,
+        dtype=settings.dtype,
     )
     em_attention = EMAttentionConfig(
         width=width,
@@ -107,11 +109,12 @@ def narrator_config(settings: Stage2Config, language: Any, feature_width: int) -
         heads=seeing.heads,
         beta=seeing.beta,
         momentum=seeing.momentum,
+        dtype=settings.dtype,
     )
     return NarratorConfig(
         bridge=bridge,
         em_attention=em_attention,
-        language=dataclasses.replace(language, dropout=settings.dropout),
+        language=dataclasses.replace(language, dropout=settings.dropout, dtype=settings.dtype, remat=settings.remat),
         clip_positions=seeing.clip_positions,
         clips=settings.clips,
     )

@@ -15,9 +15,9 @@ from distinctad_jax.toycinema.sprites import Sprite, Sprites
 from distinctad_jax.toycinema.world import CHARACTERS, GROUND, SLOTS, SPOTS, Number
 
 FADE = 2  # frames in which the light comes up on a prop
-FRAMED = 0.65  # how far the camera turns to who acts, of the way from the middle of the set
-CLOSER = 1.3  # and how much nearer it is than when people talk
-LOWERED = 3.0  # units: people stand on the ground, not in the middle of the picture
+FRAMED = 0.9  # how far the camera turns to who acts, of the way from the middle of the set
+CLOSER = 1.5  # and how much nearer it is than when people talk
+LOWERED = 10.0  # units: people stand on the ground, not in the middle of the picture
 ENTRY = 0.35  # share of a clip in which a newcomer walks in
 AWAY = 70.0  # units from the middle: out of the picture
 

@@ -160,7 +160,7 @@ def still(rng: np.random.Generator, sprites: Sprites, size: int) -> tuple[Image.
         canvas, text = {"place": _place, "things": _things, "pair": _pair}[kind](rng, sprites)
         aside = 0.0
     # Some pictures are taken from nearer; the camera then turns to the person.
-    near = float(rng.uniform(0, 1)) if kind in ("action", "looks") else 0.0
+    near = float(rng.uniform(0.4, 1)) if kind in ("action", "looks") else 0.0
     x, y = float(rng.uniform(-2, 2)) + near * FRAMED * aside, float(rng.uniform(-2, 2)) + near * LOWERED
     view = (x, y, float(rng.uniform(1.0, 1.08)) * (1 + near * (CLOSER - 1)))
     return shoot(canvas, view, sprites, (size, size)), text

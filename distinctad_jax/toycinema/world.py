@@ -28,9 +28,9 @@ class Spot:
 
 
 SPOTS = (
-    Spot(17, 21, True, (0,)),
-    Spot(48, 21, True, (1,)),
-    Spot(79, 21, True, (2,)),
+    Spot(17, 35, True, (0,)),
+    Spot(48, 35, True, (1,)),
+    Spot(79, 35, True, (2,)),
     Spot(33, 77, False, (0, 1)),
     Spot(63, 77, False, (1, 2)),
 )
