@@ -58,6 +58,34 @@ def test_a_missing_video_is_named_or_its_movie_dropped_and_counted(films, tmp_pa
     assert lost not in Records(packed(tmp_path / "mine"), "train").movies
 
 
+@pytest.mark.parametrize("content", [b"", b"\x00\x01noise" * 500])
+def test_a_video_that_cannot_be_read_is_named_and_no_half_library_is_left(films, tmp_path, command, capsys, content):
+    video = films / "movies" / f"{json.loads((films / 'splits.json').read_text())['train'][1]}.mp4"
+    video.write_bytes(content)
+    assert command("pack:tiny", tmp_path / "mine", *arguments(films)) == 3
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"error: {video}: ") and "; " in line
+    assert not [path for path in tmp_path.glob("mine/**/*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", ["annotations", "videos", "subtitles", "cast", "splits"])
+def test_a_path_that_is_not_there_is_named_with_its_key(films, tmp_path, command, capsys, name):
+    assert command("pack:tiny", tmp_path / "mine", *arguments(films, **{name: films / "nowhere"})) == 3
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"error: {films / 'nowhere'}: no such f") and line.endswith(
+        f"; correct config.pack.{name}"
+    )
+
+
+def test_changed_subtitles_are_packed_anew(films, tmp_path, command, capsys):
+    assert command("pack:tiny", tmp_path / "mine", *arguments(films)) == 0
+    subtitles = next((films / "subtitles").iterdir())
+    subtitles.write_text(subtitles.read_text() + "\n999\n00:09:00,000 --> 00:09:01,000\nGood night.\n")
+    capsys.readouterr()
+    assert command("pack:tiny", tmp_path / "mine", *arguments(films)) == 0
+    assert "pack: made in" in capsys.readouterr().err
+
+
 def test_a_changed_table_is_packed_anew_and_the_same_one_is_kept(films, tmp_path, command, capsys):
     assert command("pack:tiny", tmp_path / "mine", *arguments(films)) == 0
     assert command("pack:tiny", tmp_path / "mine", *arguments(films)) == 0
