@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,8 +39,15 @@ def build(cls: type[T], mapping: Any, where: str = "config") -> T:
         if name not in given and not optional:
             raise BadUsage("the key is missing", where=f"{where}.{name}", mend="set it")
     values = {key: _value(hints[key], value, f"{where}.{key}") for key, value in given.items()}
-    try:
+    with refused(where):
         return cls(**values)
+
+
+@contextlib.contextmanager
+def refused(where: str) -> Iterator[None]:
+    """What a class or function refuses in the block with a ValueError is BadUsage of the keys at `where`."""
+    try:
+        yield
     except ValueError as error:
         told = str(error).rstrip(".")
         told = told if len(told) <= LONGEST else f"{told[:LONGEST]} ..."

@@ -28,7 +28,13 @@ def read_flags(arguments: list[str]) -> tuple[ConfigDict, bool, bool]:
     """
     values = flags.FlagValues()
     config_flags.DEFINE_config_file(
-        "config", None, "the config file, with its size", flag_values=values, sys_argv=["main", *arguments]
+        "config",
+        None,
+        "the config file, with its size",
+        flag_values=values,
+        lock_config=False,
+        accept_new_attributes=True,  # a field that a config leaves to its default; what is no field is refused later
+        sys_argv=["main", *arguments],
     )
     flags.DEFINE_boolean("debug", False, "print tracebacks", flag_values=values)
     flags.DEFINE_boolean("pod", False, "join the other hosts of a TPU slice or SLURM job", flag_values=values)
@@ -65,9 +71,10 @@ def _config_path(arguments: list[str]) -> Path | None:
 
 def _complaint(error: Exception, path: Path | None, arguments: list[str]) -> BadUsage:
     told = (str(error).splitlines() or [""])[0].strip().strip('"')
-    if isinstance(error, (KeyError, AttributeError)):  # an unknown key, told by its last part only
+    if isinstance(error, (KeyError, AttributeError)):  # a key below one that is not there, or that is no section
         for name in (argument.partition("=")[0] for argument in arguments):
-            if name.startswith(("--config.", "-config.")) and told.strip("'") in name.split("."):
+            known = told.strip("'") in name.split(".") or told.endswith(f" {name.partition('.')[2]}")
+            if name.startswith(("--config.", "-config.")) and known:
                 return BadUsage("unknown key", where=name, mend="correct or remove it")
     if isinstance(error, flags.Error):
         return BadUsage(told, where="command line", mend=f"usage: {USAGE}")

@@ -55,20 +55,30 @@ def tree(folder):
         ([STAGE2.replace("tiny", "huge")], "no size 'huge'; choose one of: toy, tiny, base, large"),
         ([STAGE2, "--nobody"], "Unknown command line flag 'nobody'; usage: "),
         ([STAGE2, "nobody"], "unexpected 'nobody'; usage: "),
-        ([STAGE2, "--config.nobody=1"], "--config.nobody: unknown key; correct or remove it"),
+        (
+            [STAGE2, "--config.nobody=1"],
+            "config.nobody: unknown key, known are: recipe, workdir, seed, mesh, render, ",
+        ),
+        ([STAGE2, "--config.nobody.deeper=1"], "--config.nobody.deeper: unknown key; correct or remove it"),
+        (
+            [STAGE2, "--config.stage2.clips.deeper=1"],
+            "--config.stage2.clips.deeper: unknown key; correct or remove it",
+        ),
         (
             [STAGE2, "--config.stage2.seeing.nobody=1"],
-            "--config.stage2.seeing.nobody: unknown key; correct or remove it",
+            "config.stage2.seeing.nobody: unknown key, known are: tokens, bridge, ",
         ),
         ([STAGE2, "--config.stage2.clips=many"], "--config.stage2.clips=many: invalid literal for int()"),
         ([STAGE2, "--config.stage2.clips=2.5"], "--config.stage2.clips=2.5: invalid literal for int()"),
         ([STAGE2, "--config.stage2.clips"], "Missing value for flag --config.stage2.clips; "),
         ([STAGE2, "--config.stage2=3"], "--config.stage2=3: "),
-        ([STAGE2, "--config.stage2.clips=0"], "config.stage2: clips, frames, "),
+        ([STAGE2, "--config.stage2.clips=0"], "config.stage2: needs clips, frames and prompt_length >= 1"),
         (
             [STAGE2, "--config.stage2.loss.form=D"],
             "config.stage2.loss.form: found 'D', needed one of 'A', 'B', 'C'; ",
         ),
+        ([STAGE2, "--config.stage2.training.optimiser.beta1=x"], "optimiser.beta1: found 'x', needed float; "),
+        ([STAGE2, "--config.render.width=31"], "config.render: A movie needs even sides, "),  # left to its default
         ([STAGE2, "--config.seed=-1"], "config: needs a workdir and a seed >= 0, got 'runs/tiny' and -1; "),
         ([STAGE2, "--config.recipe=stage3"], "config: there is no recipe 'stage3', only render, pack, "),
         (
@@ -324,6 +334,29 @@ def test_published_weights_of_a_wrong_shape_are_named(fails, command, demo, tmp_
     assert not [name for name in tree(tmp_path / "work") if Path(name).suffix]
 
 
+SENSELESS = {
+    "stage2": ("seeing.heads=3", "seeing.tokens=0", "text_length=500", "text_length=1", "stride=9", "dropout=1.5"),
+    "stage1": ("lora_rank=99",),
+    "evaluate": ("decoding.max_tokens=500", "windows=0", "recall=((5,1),)", "similarity=nobody"),
+    "narrate": ("decoding.max_tokens=500", "longest_clip=0.0"),
+    "probe": ("prefix=500", "rows=0", "text_length=500"),
+    "pretrain": ("sizes.tower_heads=3", "sizes.patch=7"),
+}
+"""Values of the right type that no model or table can be made with, some of them seen only beside other artefacts."""
+
+
+@pytest.mark.parametrize(("recipe", "change"), [(name, each) for name, some in SENSELESS.items() for each in some])
+def test_a_value_that_makes_no_sense_is_named_by_its_section(fails, command, demo, recipe, change):
+    before = tree(demo)
+    freeze = ["--config.stage1.freeze=lora"] if recipe == "stage1" else []
+    line = fails(2, f"{recipe}:tiny", demo, f"--config.{recipe}.{change}", *freeze, call=command)
+    assert f"error: config.{recipe}" in line
+    left = tree(demo) - before
+    assert not [path for path in left if Path(path).suffix]
+    for path in sorted(left, reverse=True):
+        (demo / path).rmdir()
+
+
 # --- environment ---------------------------------------------------------------------------------------------------
 
 
@@ -339,8 +372,8 @@ def test_a_workdir_that_cannot_be_made_is_named(fails, command, tmp_path, below)
 
 
 def test_a_process_says_one_line_and_gives_the_code(start, tmp_path):
-    process = start("stage2:tiny", tmp_path, "--config.stage2.nobody=1")
-    assert process.communicate(timeout=60)[1] == "error: --config.stage2.nobody: unknown key; correct or remove it\n"
+    process = start("stage2:tiny", tmp_path, "--config.nobody.deeper=1")
+    assert process.communicate(timeout=60)[1] == "error: --config.nobody.deeper: unknown key; correct or remove it\n"
     assert process.returncode == 2
 
 

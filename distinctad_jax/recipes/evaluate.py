@@ -16,9 +16,10 @@ from distinctad_jax.errors import BadInput
 from distinctad_jax.files import whole, write_json, write_text
 from distinctad_jax.metrics.baselines import constant
 from distinctad_jax.metrics.scores import Row, always, copied, score_rows
+from distinctad_jax.metrics.similarity import SIMILARITIES
 from distinctad_jax.models.narrator import Narrator
 from distinctad_jax.narration.decoding import DecodingConfig, decode
-from distinctad_jax.recipes.models import open_narrator
+from distinctad_jax.recipes.models import check_room, open_narrator
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.prompt import NamesConfig
 from distinctad_jax.text.tokenizers import Tokenizer
@@ -42,6 +43,12 @@ class EvaluateConfig:
     recall: tuple[tuple[int, int], ...] = ((1, 5), (5, 16))
     similarity: str = "unigram_f1"
 
+    def __post_init__(self):
+        if min(self.windows, self.neighbours) < 1 or any(not 1 <= best <= among for best, among in self.recall):
+            raise ValueError(f"needs windows and neighbours >= 1 and recall pairs with 1 <= k <= N, got {self}")
+        if self.similarity not in SIMILARITIES:
+            raise ValueError(f"similarity is one of {', '.join(SIMILARITIES)}, got {self.similarity!r}")
+
 
 def speaker(narrator: Narrator, decoding: DecodingConfig, end: int) -> Any:
     """Compiled batch fields of `SPOKEN` -> ids i32[rows length], responsibilities or None, and EM diagnostics."""
@@ -54,6 +61,12 @@ def speaker(narrator: Narrator, decoding: DecodingConfig, end: int) -> Any:
         return ids, scores, None if em is None else em.responsibilities
 
     return compiled(narrator, speak)
+
+
+def check_speaker(narrator: Narrator, prompt_length: int, decoding: DecodingConfig, where: str) -> None:
+    """Errors: BadUsage at `where` if what is to be said does not fit into the language model after the prompt."""
+    config = narrator.config
+    check_room(config.language, prompt_length + config.bridge.tokens, decoding.max_tokens, where)
 
 
 def sentence(tokenizer: Tokenizer, ids: np.ndarray) -> str:
@@ -101,6 +114,7 @@ def _narrate_split(
 ) -> tuple[list[str | None], np.ndarray | None]:
     """What the narrator says of each row, and the responsibilities of the first window."""
     trained = run.needs["stage2"].results["settings"]
+    check_speaker(narrator, trained["prompt_length"], settings.decoding, "config.evaluate.decoding.max_tokens")
     speak, said, shares = speaker(narrator, settings.decoding, tokenizer.end), [None] * len(records), None
     batches = evaluation_batches(
         records,

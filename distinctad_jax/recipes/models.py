@@ -50,6 +50,16 @@ def take_language(folder: Path) -> Shelved:
     return shelved
 
 
+def check_room(language: Gpt2Config, before: int, words: int, where: str) -> None:
+    """Errors: BadUsage at `where` if `words` ids of text, the last one unread, do not fit after `before` tokens."""
+    if before + words - 1 > language.length:
+        raise BadUsage(
+            f"{words} ids of text after {before} other tokens, the language model reads {language.length} in all",
+            where=where,
+            mend="lower it",
+        )
+
+
 def open_aligner(folder: Path) -> tuple[Aligner, Tokenizer]:
     """The towers in `folder/aligner`, ready to encode."""
     shelved = take(folder / "aligner", AlignerConfig)

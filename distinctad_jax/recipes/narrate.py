@@ -17,7 +17,7 @@ from distinctad_jax.movie.span import Span, gaps
 from distinctad_jax.movie.window import PADDING, evaluation_windows
 from distinctad_jax.narration.decoding import DecodingConfig
 from distinctad_jax.narration.placement import PlacementConfig, cut, place
-from distinctad_jax.recipes.evaluate import SPOKEN, sentence, speaker
+from distinctad_jax.recipes.evaluate import SPOKEN, check_speaker, sentence, speaker
 from distinctad_jax.recipes.extract import frame_encoder
 from distinctad_jax.recipes.models import open_aligner, open_narrator
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
@@ -139,6 +139,7 @@ def _describe(
             features[slot] = np.asarray(encode(pictures[None])[0]).astype(np.float16).astype(np.float32)
             bar(len(features), len(slots), "")
     seen = sorted(features)
+    check_speaker(narrator, trained["prompt_length"], settings.decoding, "config.narrate.decoding.max_tokens")
     speak = speaker(narrator, settings.decoding, tokenizer.end)
     windows = evaluation_windows(len(seen), trained["clips"], settings.policy)
     told: list[tuple[Span, tuple[str, float]]] = []

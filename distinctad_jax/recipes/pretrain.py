@@ -18,7 +18,7 @@ from flax import nnx
 
 from distinctad_jax.checkpoints.published import load_aligner, load_gpt2
 from distinctad_jax.checkpoints.weights import save_weights
-from distinctad_jax.config import plain
+from distinctad_jax.config import plain, refused
 from distinctad_jax.data.arrays import ArrayBatches
 from distinctad_jax.errors import BadInput
 from distinctad_jax.files import write_json
@@ -137,10 +137,11 @@ def _train_towers(
     words: Tokenizer,
 ) -> None:
     layers: Any = {"layers": sizes.tower_layers, "heads": sizes.tower_heads, "width": sizes.tower_width}
-    config = AlignerConfig(
-        VisionConfig(image_size=sizes.image_size, patch=sizes.patch, projection=sizes.projection, **layers),
-        TextConfig(words.size, sizes.text_length, projection=sizes.projection, end=words.end, **layers),
-    )
+    with refused("config.pretrain.sizes"):
+        config = AlignerConfig(
+            VisionConfig(image_size=sizes.image_size, patch=sizes.patch, projection=sizes.projection, **layers),
+            TextConfig(words.size, sizes.text_length, projection=sizes.projection, end=words.end, **layers),
+        )
     _, same = np.unique(ids, axis=0, return_inverse=True)
     batches = ArrayBatches(
         {"frames": images[:, None], "text_ids": ids, "same_text": same.reshape(-1).astype(np.int32)},
@@ -176,9 +177,10 @@ def _train_towers(
 
 
 def _train_language(sizes: Sizes, training: TrainingConfig, run: Run, captions: list[str], pieces: Tokenizer) -> None:
-    config = Gpt2Config(
-        pieces.size, sizes.language_length, sizes.language_width, sizes.language_layers, sizes.language_heads
-    )
+    with refused("config.pretrain.sizes"):
+        config = Gpt2Config(
+            pieces.size, sizes.language_length, sizes.language_width, sizes.language_layers, sizes.language_heads
+        )
     texts = [[*pieces.encode(f" {caption}"), pieces.end] for caption in captions]
     length = min(max(map(len, texts)), sizes.language_length - 1)
     ids = np.full((len(texts), length + 1), pieces.end, np.int32)

@@ -26,7 +26,7 @@ from distinctad_jax.metrics.rouge import rouge_l
 from distinctad_jax.models.aligner import Aligner
 from distinctad_jax.models.reconstructor import Reconstructor, ReconstructorConfig
 from distinctad_jax.narration.decoding import DecodingConfig, decode
-from distinctad_jax.recipes.models import open_aligner, take_language
+from distinctad_jax.recipes.models import check_room, open_aligner, take_language
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.tokenizers import Tokenizer, clip_ids
 from distinctad_jax.training.loop import TrainingConfig, fit
@@ -43,6 +43,10 @@ class ProbeConfig:
     prefix: int = 10
     split: str = "test"
     rows: int = 64
+
+    def __post_init__(self):
+        if min(self.prefix, self.rows, self.text_length - 1) < 1:
+            raise ValueError(f"needs prefix and rows >= 1 and text_length >= 2, got {self}")
 
 
 class Embedded(NamedTuple):
@@ -136,6 +140,8 @@ def reconstruct(
     centre = train.mean(
         axis=0
     )  # what all vectors of a tower share says nothing; without it all arms see alike scales
+    check_room(language.config, settings.prefix, settings.text_length, "config.probe.text_length")
+    check_room(language.config, settings.prefix, settings.decoding.max_tokens, "config.probe.decoding.max_tokens")
     config = ReconstructorConfig(train.shape[1], language.config, settings.prefix)
     texts = [entry.text for entry in records["train"].index]
     batches = ArrayBatches(

@@ -10,7 +10,7 @@ import jax
 from flax import nnx
 
 from distinctad_jax.checkpoints.weights import save_weights
-from distinctad_jax.config import plain
+from distinctad_jax.config import plain, refused
 from distinctad_jax.data.datasets import Records
 from distinctad_jax.data.pipeline import clip_batches
 from distinctad_jax.files import write_json
@@ -47,8 +47,8 @@ class MatchingConfig:
 class Stage1Config:
     """freeze: what learns: the whole vision `tower`, its `last_n` blocks, low-rank updates (`lora`), or an `adapter`.
 
-    The adapter is trained on stored features alone, for data whose pixels are not to be had; results with it are to be
-    labelled "adapter". The paper tunes the tower.
+    The adapter is trained on stored features alone, for data whose pixels are not to be had; results with it are
+    to be labelled "adapter". The paper tunes the tower.
     dtype: what products are computed in; parameters stay float32. remat: recompute blocks to save memory.
     """
 
@@ -127,7 +127,8 @@ def matching_task(loss: MatchingConfig) -> Task:
 def run(settings: Stage1Config, run: Run) -> dict[str, Any]:
     """Writes the adapted aligner."""
     before = take_aligner(run.needs["pretrain"].folder)
-    config = adapted_config(settings, before.config)
+    with refused("config.stage1"):
+        config = adapted_config(settings, before.config)
     records = Records(run.needs["features" if settings.freeze == "adapter" else "pack"].folder / "records", "train")
     batches = clip_batches(
         records,

@@ -10,7 +10,7 @@ import jax
 from flax import nnx
 
 from distinctad_jax.checkpoints.weights import save_weights
-from distinctad_jax.config import plain
+from distinctad_jax.config import plain, refused
 from distinctad_jax.data.datasets import Records
 from distinctad_jax.data.pipeline import window_batches
 from distinctad_jax.files import write_json
@@ -19,7 +19,7 @@ from distinctad_jax.losses.distinctive import distinctive_bag, distinctive_words
 from distinctad_jax.models.bridge import BridgeConfig
 from distinctad_jax.models.em_attention import EMAttentionConfig
 from distinctad_jax.models.narrator import Narrator, NarratorConfig
-from distinctad_jax.recipes.models import take_language
+from distinctad_jax.recipes.models import check_room, take_language
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.distinct import DistinctConfig
 from distinctad_jax.text.prompt import NamesConfig
@@ -81,8 +81,10 @@ class Stage2Config:
     remat: bool = False
 
     def __post_init__(self):
-        if min(self.clips, self.frames, self.text_length, self.prompt_length, self.stride) < 1:
-            raise ValueError(f"clips, frames, text_length, prompt_length and stride are at least 1, got {self}")
+        if min(self.clips, self.frames, self.text_length - 1, self.prompt_length) < 1:
+            raise ValueError(f"needs clips, frames and prompt_length >= 1 and text_length >= 2, got {self}")
+        if not 1 <= self.stride <= self.clips or not 0 <= self.dropout < 1:
+            raise ValueError(f"needs a stride in 1..clips, or clips are skipped, and a dropout in 0..1, got {self}")
 
 
 def narrator_config(settings: Stage2Config, language: Any, feature_width: int) -> NarratorConfig:
@@ -158,7 +160,10 @@ def run(settings: Stage2Config, run: Run) -> dict[str, Any]:
     """Writes the narrator."""
     language = take_language(run.needs["pretrain"].folder)
     records = Records(run.needs["extract"].folder / "records", "train")
-    config = narrator_config(settings, language.config, int(records.metadata["width"]))
+    with refused("config.stage2.seeing"):
+        config = narrator_config(settings, language.config, int(records.metadata["width"]))
+    before = settings.prompt_length + settings.seeing.tokens
+    check_room(language.config, before, settings.text_length, "config.stage2.text_length")
     batches = window_batches(
         records,
         tokenizer=language.tokenizer,

@@ -24,6 +24,8 @@ class OptimiserConfig:
     def __post_init__(self):
         if self.peak <= 0 or self.warmup_steps < 0 or self.weight_decay < 0 or self.max_norm <= 0:
             raise ValueError(f"an optimiser needs peak, max_norm > 0 and warmup_steps, weight_decay >= 0, got {self}")
+        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
+            raise ValueError(f"an optimiser needs beta1 and beta2 in 0..1, got {self.beta1} and {self.beta2}")
 
 
 def learning_rate(config: OptimiserConfig, steps: int) -> optax.Schedule:
