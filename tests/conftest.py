@@ -1,8 +1,4 @@
-"""Eight fake CPU devices and a cache of compiled programs, before anything imports JAX; one finished tiny demo.
-
-Tests that need published data find them in the folder that DISTINCTAD_SHARED names, or in `../shared` beside the
-repository, and are skipped where it is not there.
-"""
+"""Eight fake CPU devices and a cache of compiled programs, before anything imports JAX; one finished tiny demo."""
 
 import atexit
 import os
@@ -14,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-REPOSITORY = Path(__file__).parents[1]
+from places import REPOSITORY, SHARED, config_argument
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -31,16 +26,9 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # what one test compiles, the
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of published data; the test is skipped if it is not here."""
-    folder = Path(os.environ.get("DISTINCTAD_SHARED", REPOSITORY.parent / "shared"))
-    if not folder.is_dir():
-        pytest.skip(f"no published data in {folder}")
-    return folder
-
-
-def config_argument(name: str) -> str:
-    """`stage2:tiny` as the argument that names its file."""
-    stem, _, size = name.partition(":")
-    return f"--config={REPOSITORY / 'configs' / stem}.py:{size or 'tiny'}"
+    if not SHARED.is_dir():
+        pytest.skip(f"no published data in {SHARED}; name their folder in DISTINCTAD_SHARED")
+    return SHARED
 
 
 @pytest.fixture(scope="session")
@@ -87,3 +75,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory, command: Callable[..., int]) 
 def workdir(demo: Path, tmp_path: Path) -> Path:
     """A copy of the finished tiny demo's workdir, to go on from."""
     return Path(shutil.copytree(demo, tmp_path / "workdir"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the demo is slow, whichever of these tests happens to come first and make it."""
+    for item in items:
+        if "demo" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)

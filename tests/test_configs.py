@@ -5,7 +5,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, config_argument
+from places import REPOSITORY, config_argument
 
 from distinctad_jax.errors import BadUsage
 from distinctad_jax.main import read_flags

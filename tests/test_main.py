@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from places import REPOSITORY
 
 from distinctad_jax import main as entry
 from distinctad_jax.errors import BadInput, BadResume, NonFinite, Stopped

@@ -1,15 +1,14 @@
 """Annotation tables: every row accounted for, every fault in one line."""
 
-from pathlib import Path
-
 import pytest
+from places import SHARED
 
 from distinctad_jax.data.annotations import movies_from, read_annotations, read_splits
 from distinctad_jax.data.cast import read_cast
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.movie.movie import Person
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data" / "annotations"
+DATA = SHARED / "data" / "annotations"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared annotations are not here")
 HEAD = "movie,start,end,text\n"
 

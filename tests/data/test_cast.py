@@ -1,16 +1,16 @@
 """Cast and split files."""
 
 import json
-from pathlib import Path
 
 import pytest
+from places import SHARED
 
 from distinctad_jax.data.annotations import read_splits
 from distinctad_jax.data.cast import clean_role, read_cast
 from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.movie import Person
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data" / "annotations"
+DATA = SHARED / "data" / "annotations"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared annotations are not here")
 
 

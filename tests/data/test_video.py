@@ -2,7 +2,6 @@
 
 import struct
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
@@ -10,11 +9,12 @@ import pytest
 from av.stream import Disposition
 from made_films import BLUE, GREEN, HEIGHT, RED, WHITE, WIDTH, number, numbered, numbers, write_film
 from PIL import Image
+from places import SHARED
 
 from distinctad_jax.data.video import moments, probe, read_frames, read_shown
 from distinctad_jax.movie.span import Span
 
-VIDEOS = Path(__file__).parents[2].parent / "shared" / "data" / "videos"
+VIDEOS = SHARED / "data" / "videos"
 needs_videos = pytest.mark.skipif(not VIDEOS.is_dir(), reason="the shared films are not here")
 
 

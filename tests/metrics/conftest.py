@@ -1,11 +1,11 @@
 import csv
 import gzip
 import json
-from pathlib import Path
 
 import pytest
+from places import SHARED
 
-REFERENCE = Path(__file__).parents[3] / "shared/data/metrics_reference"
+REFERENCE = SHARED / "data" / "metrics_reference"
 
 
 class Published:

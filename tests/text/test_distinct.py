@@ -1,8 +1,8 @@
 import csv
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
+from places import SHARED
 
 from distinctad_jax.text.distinct import (
     STOP_WORDS,
@@ -16,7 +16,7 @@ from distinctad_jax.text.distinct import (
     words,
 )
 
-TABLE = Path(__file__).parents[3] / "shared" / "data" / "annotations" / "madeval_anno_utf8.csv"
+TABLE = SHARED / "data" / "annotations" / "madeval_anno_utf8.csv"
 
 WINDOW = ["Anna opens the red door.", "She opens a letter.", None, "Anna's dog barks at the door."]
 

@@ -1,10 +1,10 @@
 import csv
 import gzip
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from places import SHARED
 
 from distinctad_jax.errors import BadInput
 from distinctad_jax.text.tokenizers import (
@@ -18,8 +18,8 @@ from distinctad_jax.text.tokenizers import (
     train_tokenizer,
 )
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-published = pytest.mark.skipif(not (SHARED / "tokenizers").is_dir(), reason="published vocabularies are absent")
+DATA = SHARED / "data"
+published = pytest.mark.skipif(not (DATA / "tokenizers").is_dir(), reason="published vocabularies are absent")
 
 TEXTS = [
     "Anna crosses the kitchen and takes the lamp.",
@@ -36,14 +36,14 @@ def trained(request):
 
 @published
 def test_published_gpt2_gives_the_known_ids():
-    tokenizer = load_tokenizer(SHARED / "tokenizers", "gpt2")
+    tokenizer = load_tokenizer(DATA / "tokenizers", "gpt2")
     assert (tokenizer.size, tokenizer.end, tokenizer.start) == (50257, 50256, 50256)
     assert tokenizer.encode("The man, stands.") == [464, 582, 11, 6296, 13]
 
 
 @published
 def test_published_clip_gives_the_known_ids():
-    tokenizer = load_tokenizer(SHARED / "tokenizers" / CLIP_FILE)
+    tokenizer = load_tokenizer(DATA / "tokenizers" / CLIP_FILE)
     assert (tokenizer.kind, tokenizer.size, tokenizer.start, tokenizer.end) == ("clip", 49408, 49406, 49407)
     ids = clip_ids(tokenizer, ["a photo of a cat's 2 dogs!"], 13)
     assert ids[0].tolist() == [49406, 320, 1125, 539, 320, 2368, 568, 273, 3255, 256, 49407, 0, 0]
@@ -51,10 +51,10 @@ def test_published_clip_gives_the_known_ids():
 
 @published
 def test_gpt2_gives_back_every_real_sentence():
-    table = SHARED / "annotations" / "madeval_anno_utf8.csv"
+    table = DATA / "annotations" / "madeval_anno_utf8.csv"
     with table.open(encoding="utf-8", newline="") as file:
         sentences = [row["sentence"] for row in csv.DictReader(file)]
-    tokenizer = load_tokenizer(SHARED / "tokenizers", "gpt2")
+    tokenizer = load_tokenizer(DATA / "tokenizers", "gpt2")
     assert len(sentences) == 6520
     assert [tokenizer.decode(ids) for ids in tokenizer.encode_all(sentences)] == sentences
 

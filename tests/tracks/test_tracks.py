@@ -2,12 +2,12 @@
 
 import io
 import time
-from pathlib import Path
 
 import av
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import SHARED
 
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.movie.movie import Description, Track
@@ -15,7 +15,7 @@ from distinctad_jax.movie.span import Span, gaps
 from distinctad_jax.tracks import read_dialogue, read_track, write_track
 from distinctad_jax.tracks.cues import plain, seconds
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+DATA = SHARED / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared data are not here")
 SUFFIXES = [".vtt", ".srt", ".jsonl"]
 clean = st.text(max_size=60).map(lambda text: plain(text, "<>{}")).filter(bool)
