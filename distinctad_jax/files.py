@@ -86,3 +86,15 @@ def fingerprint(path: Path) -> str:
             file.seek(-end, os.SEEK_END)
             digest.update(file.read(end))
     return digest.hexdigest()
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file from outside. Errors: BadInput if it is missing or no file, BadEnvironment if it may not be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise BadInput("no such file", where=path, mend="correct the path") from None
+    except PermissionError:
+        raise BadEnvironment("may not be read", where=path, mend="give read permission") from None
+    except OSError as error:
+        raise BadInput(f"cannot be read: {error.strerror}", where=path, mend="give a file") from None

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from distinctad_jax.errors import BadEnvironment, BadInput, BadUsage
+from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.files import read_bytes
 
 _LISTED = 20
 _ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -80,14 +81,7 @@ def read_table(path: Path, encoding: str = "utf-8") -> Table:
 
 
 def _decoded(path: Path, encoding: str) -> str:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise BadInput("no such file", where=path, mend="correct the path") from None
-    except PermissionError:
-        raise BadEnvironment("may not be read", where=path, mend="give read permission") from None
-    except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}", where=path, mend="give a file") from None
+    data = read_bytes(path)
     for mark, marked in _ORDER_MARKS.items():
         if data.startswith(mark):
             encoding = marked

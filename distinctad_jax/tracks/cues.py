@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from distinctad_jax.errors import BadEnvironment, BadInput, BadUsage
+from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.files import read_bytes
 from distinctad_jax.movie.movie import Track
 from distinctad_jax.movie.span import Span, clock
 
@@ -62,14 +63,7 @@ def read_lines(path: Path, encoding: str, found: Warnings) -> list[str]:
 
     Errors: BadInput if it is missing, or mostly in another encoding; BadUsage if the encoding has no such name.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise BadInput("no such file", where=path, mend="correct the path") from None
-    except PermissionError:
-        raise BadEnvironment("may not be read", where=path, mend="give read permission") from None
-    except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}", where=path, mend="give a file") from None
+    data = read_bytes(path)
     for mark, marked in _ORDER_MARKS.items():
         if data.startswith(mark):
             encoding = marked
