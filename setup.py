@@ -25,6 +25,7 @@ setup(
         "Typing :: Typed",
     ],
     packages=find_packages(include=["distinctad_jax", "distinctad_jax.*"]),
+    entry_points={"console_scripts": ["distinctad = distinctad_jax.__main__:distinctad"]},
     package_data={"distinctad_jax": ["py.typed", "report/*.j2"]},
     install_requires=[
         "jax>=0.10.2",

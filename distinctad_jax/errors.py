@@ -63,3 +63,9 @@ class Stopped(Problem):
     """Saved and stopped on a signal; the same command goes on from there."""
 
     code = 75
+
+
+class SomeSkipped(Problem):
+    """Finished, but some items could not be done; each of them has been named."""
+
+    code = 6

@@ -5,10 +5,7 @@ Any key can be changed on the command line: `--config.stage2.clips=4`. Exit code
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
-import traceback
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from distinctad_jax.errors import BadUsage, Problem, printable
+from distinctad_jax.outcome import carried_out
 
 USAGE = "python -m distinctad_jax.main --config=configs/NAME.py[:SIZE] [--config.KEY=VALUE ...] [--debug] [--pod]"
 
@@ -96,36 +94,16 @@ def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def main(arguments: list[str]) -> int:
     """Runs and returns the exit code; whatever goes wrong is one line on standard error."""
-    debug = "--debug" in arguments
-    try:
-        config, debug, pod = read_flags(arguments)
+
+    def read_and_work() -> None:
+        config, _, pod = read_flags(arguments)
         if pod:
             import jax
 
             jax.distributed.initialize()
         work(config)
-    except Problem as problem:
-        return _complain(str(problem), problem.code, debug)
-    except KeyboardInterrupt:
-        return _complain("interrupted; run the same command to go on", 130, debug)
-    except MemoryError:
-        return _complain("out of memory; lower batch or rows, or use a larger machine", 4, debug)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{where}{error.strerror or error}; check path, permissions and space", 4, debug)
-    except Exception as error:
-        handle, path = tempfile.mkstemp(prefix="distinctad-", suffix=".txt")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            traceback.print_exc(file=file)
-        return _complain(f"{type(error).__name__}: a bug of ours; please report it with {path}", Problem.code, debug)
-    return 0
 
-
-def _complain(line: str, code: int, debug: bool) -> int:
-    if debug:
-        traceback.print_exc()
-    print(f"error: {printable(line)}", file=sys.stderr, flush=True)
-    return code
+    return carried_out(read_and_work, debug="--debug" in arguments)
 
 
 if __name__ == "__main__":

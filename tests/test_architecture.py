@@ -33,9 +33,12 @@ MAY_IMPORT = {
     "narration": {"movie", "text", "models"},
     "toycinema": {"movie"},
     "report": {"movie", "metrics"},
-    "main": {"recipes"},
+    "outcome": set(),
+    "main": {"recipes", "outcome"},
+    "__main__": {"commands"},
 }
-MAY_IMPORT["recipes"] = set(MAY_IMPORT) - {"main"}
+MAY_IMPORT["recipes"] = set(MAY_IMPORT) - {"main", "outcome", "__main__"}
+MAY_IMPORT["commands"] = MAY_IMPORT["recipes"] | {"recipes", "outcome"}
 NO_JAX = ("movie", "text", "data", "tracks", "toycinema", "metrics", "report")
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 NEVER = {"torch", "tensorflow", "keras", "pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}

@@ -1,0 +1,14 @@
+"""`distinctad COMMAND ...`, the same as `python -m distinctad_jax COMMAND ...`. Training has its own entry, `main`."""
+
+import sys
+
+from distinctad_jax.commands.book import main
+
+
+def distinctad() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    distinctad()

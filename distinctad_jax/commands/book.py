@@ -1,0 +1,82 @@
+"""The commands of `distinctad`, and how a command line is read and carried out.
+
+A command is a module of this folder with two functions: `arguments(parser)` adds what it takes; `run(given, voice)`
+does it, returns what `--json` prints, and raises a `Problem` for whatever else than 0 the exit code is to be.
+Nothing but the module asked for is imported, so `distinctad score` never waits for JAX.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+import warnings
+from typing import Any, NoReturn
+
+from distinctad_jax import __version__
+from distinctad_jax.commands.voice import Voice
+from distinctad_jax.errors import BadUsage
+from distinctad_jax.outcome import carried_out
+
+COMMANDS = {
+    "check": "say what is wrong with an annotation table, row by row",
+}
+"""Name and what it does; the module's name is the command's, with `_` for `-` (and `import_` for `import`)."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage is a `Problem` like any other: one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadUsage(message, where="command line", mend=f"see {self.prog} --help")
+
+
+def read(arguments: list[str]) -> argparse.Namespace:
+    """The command and what was given to it. Errors: BadUsage for an unknown command or option, or a wrong value."""
+    parser = _Parser(prog="distinctad", description="Audio descriptions of films: make, check, voice and score them.")
+    parser.add_argument("--version", action="version", version=f"distinctad {__version__}")
+    told = "".join(f"  {name:<10} {what}\n" for name, what in COMMANDS.items())
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"commands:\n{told}\n`distinctad COMMAND --help` tells what a command takes."
+    parser.add_argument("command", choices=list(COMMANDS), metavar="COMMAND")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    first = parser.parse_args(arguments)
+    of_command = _Parser(prog=f"distinctad {first.command}", description=module(first.command).__doc__)
+    of_command.formatter_class = argparse.RawDescriptionHelpFormatter
+    module(first.command).arguments(of_command)
+    always = of_command.add_argument_group("every command takes")
+    always.add_argument(
+        "--json", action="store_true", help="end standard output with what was found, as JSON"
+    )
+    always.add_argument("--json-progress", action="store_true", help="progress as JSON lines on standard error")
+    always.add_argument("-q", "--quiet", action="store_true", help="say nothing but warnings and errors")
+    always.add_argument("--strict", action="store_true", help="treat warnings as errors")
+    always.add_argument("--debug", action="store_true", help="print tracebacks")
+    given = of_command.parse_args(first.rest)
+    given.command = first.command
+    return given
+
+
+def module(command: str) -> Any:
+    """The module of a command."""
+    name = command.replace("-", "_")
+    return importlib.import_module(f"distinctad_jax.commands.{'import_' if name == 'import' else name}")
+
+
+def main(arguments: list[str]) -> int:
+    """Reads a command line, carries it out, and returns the exit code."""
+
+    def work() -> None:
+        given = read(arguments)
+        voice = Voice(quiet=given.quiet, json_progress=given.json_progress, strict=given.strict)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: voice.warn(str(message))
+            try:
+                found = module(given.command).run(given, voice)
+            finally:
+                voice.close()
+        if given.json:
+            print(json.dumps(found, ensure_ascii=False, allow_nan=False), file=sys.stdout, flush=True)
+
+    return carried_out(work, debug="--debug" in arguments)
