@@ -1,4 +1,4 @@
-"""`distinctad COMMAND ...`, the same as `python -m distinctad_jax COMMAND ...`. Training has its own entry, `main`."""
+"""`distinctad COMMAND ...`, or `python -m distinctad_jax COMMAND ...`; training has its own entry, `main`."""
 
 import sys
 

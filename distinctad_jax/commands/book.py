@@ -46,9 +46,7 @@ def read(arguments: list[str]) -> argparse.Namespace:
     of_command.formatter_class = argparse.RawDescriptionHelpFormatter
     module(first.command).arguments(of_command)
     always = of_command.add_argument_group("every command takes")
-    always.add_argument(
-        "--json", action="store_true", help="end standard output with what was found, as JSON"
-    )
+    always.add_argument("--json", action="store_true", help="end standard output with what was found, as JSON")
     always.add_argument("--json-progress", action="store_true", help="progress as JSON lines on standard error")
     always.add_argument("-q", "--quiet", action="store_true", help="say nothing but warnings and errors")
     always.add_argument("--strict", action="store_true", help="treat warnings as errors")
