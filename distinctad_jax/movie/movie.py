@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import itertools
-import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from distinctad_jax.movie.description import Description
 from distinctad_jax.movie.span import Span
 
 
 @dataclass(frozen=True)
 class Line:
-    """What somebody says in the movie, and when."""
+    """A caption of the movie and when: what `speaker` says (empty if unknown), or a sound if nobody speaks."""
 
     span: Span
     text: str
+    speaker: str = ""
+    spoken: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,24 +79,78 @@ class Movie:
 
 
 @dataclass(frozen=True)
-class Description:
-    """A sentence that is spoken at a time; `score` says how sure its maker is, `notes` what a person should know."""
+class FilmFile:
+    """What is known of the file that a track describes: its name without a folder, and what was measured.
 
-    span: Span
-    text: str
-    score: float | None = None
-    notes: tuple[str, ...] = ()
+    Units: duration in seconds, width and height in pixels, rate in frames per second; `fingerprint` as by
+      `files.fingerprint`, empty if unknown.
+    """
 
-    def __post_init__(self) -> None:
-        if self.score is not None and not math.isfinite(self.score):
-            raise ValueError(f"A score is a finite number or None, got {self.score}.")
+    name: str
+    duration: float | None = None
+    width: int | None = None
+    height: int | None = None
+    rate: float | None = None
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
 class Track:
-    """All descriptions of a movie, in order of time; `made_by` names the program, model or person behind them."""
+    """All descriptions of a movie, and what they were made with.
+
+    Args:
+      movie: what the film is called.
+      descriptions: those that are spoken, in order of time.
+      language: their language, as BCP 47 has it.
+      made_by: names the program, model or person behind them.
+      dropped: those that were left out, each with its reason.
+      film: the file that is described.
+      gaps: the pauses of the dialogue that can be used.
+      shots: the shots of the film.
+      dialogue: the film's captions, spoken or not.
+      cast: who is in it; portraits are not kept.
+      options: what the maker was asked for, as JSON has it.
+      metrics: what was measured of the track, as JSON has it.
+      models: hashes of what made it, by role (`narrator`, `tower`).
+    Errors: ValueError if a spoken description is of kind dropped, one of `dropped` is not, or two share an id.
+    """
 
     movie: str
     descriptions: tuple[Description, ...]
     language: str = "en"
     made_by: str = ""
+    dropped: tuple[Description, ...] = ()
+    film: FilmFile | None = None
+    gaps: tuple[Span, ...] = ()
+    shots: tuple[Span, ...] = ()
+    dialogue: tuple[Line, ...] = ()
+    cast: tuple[Person, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if any(one.kind == "dropped" for one in self.descriptions) or any(
+            one.kind != "dropped" for one in self.dropped
+        ):
+            raise ValueError(f"Track {self.movie!r}: what is dropped, and nothing else, stands in `dropped`.")
+        counts = Counter(one.id for one in self.entries if one.id)
+        doubled = [name for name, count in counts.items() if count > 1]
+        if doubled:
+            raise ValueError(f"Track {self.movie!r}: two descriptions have the id {doubled[0]!r}.")
+
+    @property
+    def entries(self) -> tuple[Description, ...]:
+        """What is spoken, then what is dropped."""
+        return self.descriptions + self.dropped
+
+    def numbered(self) -> Track:
+        """The same in order of time, each entry with an id: its own, or else the next free of `ad1`, `ad2` and on."""
+        taken = {one.id for one in self.entries}
+        free = (name for count in itertools.count(1) if (name := f"ad{count}") not in taken)
+
+        def ordered(entries: tuple[Description, ...]) -> tuple[Description, ...]:
+            inside = sorted(entries, key=lambda one: one.span)
+            return tuple(one if one.id else replace(one, id=next(free)) for one in inside)
+
+        return replace(self, descriptions=ordered(self.descriptions), dropped=ordered(self.dropped))

@@ -44,7 +44,7 @@ class Warnings:
         self.path = path
         self.told: list[str] = []
 
-    def add(self, place: int, what: str) -> None:
+    def add(self, place: int | str, what: str) -> None:
         self.told.append(f"{self.path}:{place}: {what}")
 
     def tell(self, problems: list[str] | None) -> None:

@@ -8,17 +8,17 @@ from types import ModuleType
 from distinctad_jax.errors import BadUsage
 from distinctad_jax.files import write_text
 from distinctad_jax.movie.movie import Line, Track
-from distinctad_jax.tracks import jsonl, srt, webvtt
+from distinctad_jax.tracks import jsonl, master, srt, webvtt
 from distinctad_jax.tracks.cues import Cue, Warnings, read_lines, without
 
-_FORMATS: dict[str, ModuleType] = {".vtt": webvtt, ".srt": srt, ".jsonl": jsonl}
+_FORMATS: dict[str, ModuleType] = {".vtt": webvtt, ".srt": srt, ".json": master, ".jsonl": jsonl}
 
 
 def write_track(path: Path, track: Track) -> None:
-    """Writes `.vtt`, `.srt` or `.jsonl`, whole or not at all.
+    """Writes `.json`, `.vtt`, `.srt` or `.jsonl`, whole or not at all.
 
-    WebVTT and SRT keep milliseconds and one line of text without mark-up; SRT keeps nothing of the track but that,
-    and only JSON lines keep scores and notes.
+    JSON keeps everything. WebVTT and SRT keep milliseconds and one line of text without mark-up; SRT keeps nothing of
+    the track but that, and JSON lines keep scores and notes besides.
 
     Errors: BadUsage for another suffix; ValueError if descriptions overlap, are empty or too short for a player.
     """
@@ -26,7 +26,7 @@ def write_track(path: Path, track: Track) -> None:
 
 
 def read_track(path: Path, *, encoding: str = "utf-8", problems: list[str] | None = None) -> Track:
-    """Reads `.vtt`, `.srt` or `.jsonl`, in order of time; overlaps stay, as people write them.
+    """Reads `.json`, `.vtt`, `.srt` or `.jsonl`, in order of time; overlaps stay, as people write them.
 
     Cues that cannot be read are left out, each with a sentence in `problems` (or in a Python warning).
 

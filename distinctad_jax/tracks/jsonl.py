@@ -58,7 +58,11 @@ def track_of(lines: Sequence[str], name: str, found: Warnings) -> Track:
             raise BadInput("is of another track than the lines above", where=where, mend="one track to a file")
         shared = mine
         descriptions.append(_description(value, where))
-    return Track(descriptions=tuple(sorted(descriptions, key=lambda one: one.span)), **({"movie": name} | shared))
+    descriptions.sort(key=lambda one: one.span)
+    movie, language, made_by = (
+        shared.get(field, usual) for field, usual in zip(_SHARED, (name, "en", ""), strict=True)
+    )
+    return Track(movie, tuple(descriptions), language, made_by)
 
 
 def _description(value: dict[str, Any], where: str) -> Description:

@@ -56,10 +56,10 @@ def cues_of(lines: Sequence[str], found: Warnings) -> list[Cue]:
 def track_of(lines: Sequence[str], name: str, found: Warnings) -> Track:
     """The track in a file, in order of time; the movie is `name` unless the file says which. Errors as `cues_of`."""
     cues = cues_of(lines, found)
-    fields = {"movie": name} | next((_noted(block) for _, block in _blocks(lines, 1) if _is_ours(block)), {})
+    noted = next((_noted(block) for _, block in _blocks(lines, 1) if _is_ours(block)), {})
     descriptions = [Description(cue.span, " ".join(line for line in cue.lines if line)) for cue in cues]
     descriptions = sorted((one for one in descriptions if one.text), key=lambda one: one.span)
-    return Track(descriptions=tuple(descriptions), **fields)
+    return Track(noted.get("movie", name), tuple(descriptions), noted.get("language", "en"), noted.get("made_by", ""))
 
 
 def _is_ours(block: list[str]) -> bool:

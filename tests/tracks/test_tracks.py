@@ -304,7 +304,7 @@ def test_missing_files_and_unknown_suffixes(tmp_path):
     with pytest.raises(BadInput, match="cannot be read"):
         (tmp_path / "b.vtt").mkdir()
         read_track(tmp_path / "b.vtt")
-    with pytest.raises(BadUsage, match=r"\.vtt, \.srt, \.jsonl"):
+    with pytest.raises(BadUsage, match=r"\.vtt, \.srt, \.json, \.jsonl"):
         read_track(tmp_path / "a.txt")
     with pytest.raises(BadUsage, match=r"\.srt, \.vtt"):
         read_dialogue(tmp_path / "a.jsonl")
