@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "data": {"movie", "text"},
     "training": {"checkpoints"},
     "narration": {"movie", "text", "models"},
+    "drafting": {"movie", "text", "data", "tracks", "narration"},
     "toycinema": {"movie"},
     "report": {"movie", "metrics"},
     "outcome": set(),
@@ -39,7 +40,7 @@ MAY_IMPORT = {
 }
 MAY_IMPORT["recipes"] = set(MAY_IMPORT) - {"main", "outcome", "__main__"}
 MAY_IMPORT["commands"] = MAY_IMPORT["recipes"] | {"recipes", "outcome"}
-NO_JAX = ("movie", "text", "data", "tracks", "toycinema", "metrics", "report")
+NO_JAX = ("movie", "text", "data", "tracks", "drafting", "toycinema", "metrics", "report")
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 NEVER = {"torch", "tensorflow", "keras", "pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "misc"}
