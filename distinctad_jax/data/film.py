@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import av
 from av.container import InputContainer
@@ -29,6 +29,7 @@ from distinctad_jax.movie.span import clock
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf"
 MAX_PIXELS = 50_000_000
+_LIMIT = {"max_pixels": str(MAX_PIXELS)}
 MEND = "give a video file such as .mp4, .mkv or .webm, or convert it with ffmpeg"
 _FAR = 8.0  # s; a seek decodes half a group of pictures for nothing, so it must jump over several groups
 _LATEST = 1e9  # s; later moments would not fit the integers of a time base of nanoseconds
@@ -168,12 +169,6 @@ class Film:
         return end
 
 
-def stamp(frame: Any) -> float:
-    """When a decoded picture or piece of sound is shown, in seconds of the file's own clock; 0 if it says nothing."""
-    base = frame.time_base
-    return float(frame.pts * Fraction(base.numerator, base.denominator)) if frame.pts is not None and base else 0.0
-
-
 def _chained(first: VideoFrame | None, rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
     if first is not None:
         yield first
@@ -197,10 +192,10 @@ def _file(path: Path) -> BinaryIO:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Film]:
-    """The film in `path`, closed at the end of the block.
+def container(path: Path, formats: str = FORMATS) -> Iterator[InputContainer]:
+    """A file of one of `formats`, opened with care and closed at the end of the block.
 
-    Errors: BadInput if it is missing, no regular file, no film, without a video stream, or its pictures are too big.
+    Errors: BadInput if it is missing, no regular file, empty, or of another format.
     """
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_file(path))
@@ -208,17 +203,26 @@ def opened(path: Path) -> Iterator[Film]:
         if not head:
             raise BadInput("the file is empty", where=path, mend=MEND)
         file.seek(0)
-        limit = {"max_pixels": str(MAX_PIXELS)}
-        whitelist = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+        whitelist = {"format_whitelist": formats, "protocol_whitelist": "none"}
         try:
-            container = stack.enter_context(av.open(file, mode="r", options=limit, container_options=whitelist))
+            box = stack.enter_context(av.open(file, mode="r", options=_LIMIT, container_options=whitelist))
         except (FFmpegError, UnicodeError) as error:
             kind = "a list of files" if head.startswith((b"#EXTM3U", b"ffconcat")) else "no film, or a damaged one"
             raise BadInput(kind, where=path, mend=MEND) from error
-        yield Film(path, container, _chosen(container, path, limit))
+        yield box
 
 
-def _chosen(container: InputContainer, path: Path, limit: dict[str, str]) -> VideoStream:
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Film]:
+    """The film in `path`, closed at the end of the block.
+
+    Errors: BadInput if it is missing, no regular file, no film, without a video stream, or its pictures are too big.
+    """
+    with container(path) as box:
+        yield Film(path, box, _chosen(box, path))
+
+
+def _chosen(container: InputContainer, path: Path) -> VideoStream:
     streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not streams:
         raise BadInput("no video stream", where=path, mend=MEND)
@@ -230,6 +234,6 @@ def _chosen(container: InputContainer, path: Path, limit: dict[str, str]) -> Vid
         raise BadInput(
             f"pictures of {width}x{height}, over {MAX_PIXELS} pixels", where=path, mend="scale it down with ffmpeg"
         )
-    stream.codec_context.options = limit  # those given at the opening reach the probe only
+    stream.codec_context.options = _LIMIT  # those given at the opening reach the probe only
     stream.thread_type = "AUTO"
     return stream
