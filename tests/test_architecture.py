@@ -31,8 +31,9 @@ MAY_IMPORT = {
     "data": {"movie", "text"},
     "training": {"checkpoints"},
     "narration": {"movie", "text", "models"},
-    "toycinema": {"movie"},
+    "drafting": {"movie", "text", "data", "tracks", "narration"},
     "voice": {"movie", "data"},
+    "toycinema": {"movie"},
     "report": {"movie", "metrics"},
     "outcome": set(),
     "main": {"recipes", "outcome"},
@@ -40,7 +41,7 @@ MAY_IMPORT = {
 }
 MAY_IMPORT["recipes"] = set(MAY_IMPORT) - {"main", "outcome", "__main__"}
 MAY_IMPORT["commands"] = MAY_IMPORT["recipes"] | {"recipes", "outcome"}
-NO_JAX = ("movie", "text", "data", "tracks", "voice", "toycinema", "metrics", "report")
+NO_JAX = ("movie", "text", "data", "tracks", "drafting", "voice", "toycinema", "metrics", "report")
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 NEVER = {"torch", "tensorflow", "keras", "pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "misc"}

@@ -21,6 +21,7 @@ from distinctad_jax.outcome import carried_out
 
 COMMANDS = {
     "check": "say what is wrong with an annotation table, row by row",
+    "gaps": "find the silences of a film that can hold a description",
 }
 """Name and what it does; the module's name is the command's, with `_` for `-` (and `import_` for `import`)."""
 

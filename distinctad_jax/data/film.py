@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 from av.container import InputContainer
@@ -167,6 +167,12 @@ class Film:
             return float("inf")
         self.damage.notes.append(f"decoded to {clock(end)} of {clock(declared)}")
         return end
+
+
+def stamp(frame: Any) -> float:
+    """When a decoded picture or piece of sound is shown, in seconds of the file's own clock; 0 if it says nothing."""
+    base = frame.time_base
+    return float(frame.pts * Fraction(base.numerator, base.denominator)) if frame.pts is not None and base else 0.0
 
 
 def _chained(first: VideoFrame | None, rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:

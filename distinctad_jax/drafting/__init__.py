@@ -1,0 +1,1 @@
+"""A film in, a reviewable draft out: dialogue and gaps, candidates, choice and placement, checks."""
