@@ -18,8 +18,7 @@ from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.movie.movie import Line
 from distinctad_jax.movie.span import Span, clock, merge
 from distinctad_jax.tracks import read_dialogue
-from distinctad_jax.tracks.cues import Cue
-from distinctad_jax.tracks.formats import is_speech
+from distinctad_jax.tracks.captions import is_speech
 
 SpeechDetector = Callable[[np.ndarray, int], Iterable[tuple[float, float]]]
 """`(samples f32, samples a second) -> (start, end)` of each stretch of speech, in seconds: any detector fits."""
@@ -123,7 +122,7 @@ def _lines(video: Path | None, sources: Sources, problems: list[str]) -> tuple[l
 
 
 def _spoken(line: Line, text: Sequence[str], sources: Sources) -> bool:
-    if is_speech(Cue(line.span, tuple(text), 1)):
+    if is_speech(text):
         return True
     sung = any(note in line.text for note in _NOTES) or (line.text.startswith("#") and line.text.endswith("#"))
     return sources.songs and sung and any(character.isalpha() for character in line.text)

@@ -1,5 +1,5 @@
-"""Tracks and dialogue <-> files that players read: WebVTT, SRT and JSON lines."""
+"""Tracks and dialogue <-> the files that players and people read, one module to a format."""
 
-from distinctad_jax.tracks.formats import read_dialogue, read_track, write_track
+from distinctad_jax.tracks.formats import FORMATS, read_cues, read_dialogue, read_track, write_track
 
-__all__ = ["read_dialogue", "read_track", "write_track"]
+__all__ = ["FORMATS", "read_cues", "read_dialogue", "read_track", "write_track"]

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.span import Span
 
-LONGEST = 3.6e9
-"""Times of a million hours and more are no times, in seconds."""
+LONGEST = 3.6e10
+"""Seconds; ten million hours are no film."""
 
 DEEPEST = 40
 """How deep a value that is kept as it stands may be nested."""

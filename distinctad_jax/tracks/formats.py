@@ -1,42 +1,113 @@
-"""Tracks and dialogue by the suffix of their file."""
+"""Tracks and dialogue by the format of their file, which its suffix tells."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from distinctad_jax.errors import BadUsage
 from distinctad_jax.files import write_text
 from distinctad_jax.movie.movie import Line, Track
-from distinctad_jax.tracks import jsonl, master, srt, webvtt
-from distinctad_jax.tracks.cues import Cue, Warnings, read_lines, without
+from distinctad_jax.tracks import captions, jsonl, master, srt, webvtt
+from distinctad_jax.tracks.cues import Cue
+from distinctad_jax.tracks.reading import Warnings, read_text
 
-_FORMATS: dict[str, ModuleType] = {".vtt": webvtt, ".srt": srt, ".json": master, ".jsonl": jsonl}
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file.
+
+    Args:
+      name: what people call it on a command line.
+      suffixes: of its files, the one it is written with first; `.dapt.ttml` is found by its last part, too.
+      module: has `text_of(track)` if it is written, and `track_of(text, name, found)` if it is read.
+      lossy: bytes that are no UTF-8 are replaced, any number of them, because its standard says so.
+      extended: descriptions for which the film waits go to a file of their own, `.extended` before the suffix.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    module: ModuleType
+    lossy: bool = False
+    extended: bool = False
+
+    @property
+    def read(self) -> bool:
+        """Whether a track can be read from it."""
+        return hasattr(self.module, "track_of")
+
+    @property
+    def written(self) -> bool:
+        """Whether a track can be written to it."""
+        return hasattr(self.module, "text_of")
+
+
+FORMATS = {
+    one.name: one
+    for one in (
+        Format("vtt", (".vtt",), webvtt, lossy=True, extended=True),
+        Format("srt", (".srt",), srt, extended=True),
+        Format("json", (".json",), master),
+        Format("jsonl", (".jsonl",), jsonl),
+    )
+}
+"""All formats by name."""
+
+_SUBTITLES = {"srt": srt, "vtt": webvtt}
 
 
 def write_track(path: Path, track: Track) -> None:
-    """Writes `.json`, `.vtt`, `.srt` or `.jsonl`, whole or not at all.
+    """Writes a track in the format of the suffix, whole or not at all.
 
-    JSON keeps everything. WebVTT and SRT keep milliseconds and one line of text without mark-up; SRT keeps nothing of
-    the track but that, and JSON lines keep scores and notes besides.
+    JSON keeps everything; what the others keep, docs/formats.md tells. Where extended descriptions need a file of
+    their own, and there are any, it is written beside: `film.extended.vtt`.
 
     Errors: BadUsage for another suffix; ValueError if descriptions overlap, are empty or too short for a player.
     """
-    write_text(path, _format(path, tuple(_FORMATS)).text_of(track))
+    for place, text in texts_of(path, track).items():
+        write_text(place, text)
+
+
+def texts_of(path: Path, track: Track) -> dict[Path, str]:
+    """The files that `write_track` writes, and their texts. Errors as there."""
+    form = format_of(path, [one.name for one in FORMATS.values() if one.written])
+    texts = {path: form.module.text_of(track)}
+    if form.extended and any(one.kind == "extended" for one in track.descriptions):
+        texts[path.with_suffix(f".extended{path.suffix}")] = form.module.text_of(track, "extended")
+    return texts
 
 
 def read_track(path: Path, *, encoding: str = "utf-8", problems: list[str] | None = None) -> Track:
-    """Reads `.json`, `.vtt`, `.srt` or `.jsonl`, in order of time; overlaps stay, as people write them.
+    """Reads a track in the format of the suffix, in order of time; overlaps stay, as people write them.
 
     Cues that cannot be read are left out, each with a sentence in `problems` (or in a Python warning).
 
     Errors: BadInput if it is missing, no such file or in another encoding; BadUsage for another suffix.
     """
-    form = _format(path, tuple(_FORMATS))
     found = Warnings(path)
-    track = form.track_of(read_lines(path, encoding, found), path.stem, found)
+    track = track_in(path, found, encoding)
     found.tell(problems)
     return track
+
+
+def track_in(path: Path, found: Warnings, encoding: str = "utf-8") -> Track:
+    """As `read_track`, with what was mended in `found`."""
+    form = format_of(path, [one.name for one in FORMATS.values() if one.read])
+    text = read_text(path, encoding, found, lossy=form.lossy)
+    return form.module.track_of(text, stem(path), found)
+
+
+def read_cues(path: Path, *, encoding: str = "utf-8", problems: list[str] | None = None) -> list[Cue]:
+    """The cues of a subtitle file, `.srt` or `.vtt`, in the order of the file and as a player has them.
+
+    Those of WebVTT are what the parser of the W3C yields, cues without duration or text included.
+    Errors and `problems` as in `read_track`.
+    """
+    found = Warnings(path)
+    cues = _cues(path, encoding, found)
+    found.tell(problems)
+    return cues
 
 
 def read_dialogue(
@@ -46,31 +117,33 @@ def read_dialogue(
 
     With `speech_only`, cues in which nobody speaks are left out: sounds in brackets, and songs marked by notes.
     """
-    form = _format(path, (".srt", ".vtt"))
     found = Warnings(path)
-    cues = form.cues_of(read_lines(path, encoding, found), found)
-    spoken = [cue for cue in cues if any(cue.lines) and (not speech_only or is_speech(cue))]
+    lines = captions.lines_of(_cues(path, encoding, found), found)
+    spoken = tuple(line for line in lines if line.spoken or not speech_only)
     if not spoken:
         found.add(1, "no dialogue: the whole film is one gap")
     found.tell(problems)
-    lines = [Line(cue.span, " ".join(line for line in cue.lines if line)) for cue in spoken]
-    return tuple(sorted(lines, key=lambda line: line.span))
+    return spoken
 
 
-def is_speech(cue: Cue) -> bool:
-    """True if some line of the cue is more than a sound in brackets (`[DOOR SLAMS]`, `(music)`) or a song (`♪`)."""
-    joined = "\n".join(cue.lines)  # a bracket may close on the next line
-    lines = without(without(joined, "[", "]"), "(", ")").split("\n")
-    return any(
-        any(character.isalnum() for character in line)
-        and not any(note in line for note in "♪♫♬")
-        and not (line.strip().startswith("#") and line.strip().endswith("#"))
-        for line in lines
-    )
+def _cues(path: Path, encoding: str, found: Warnings) -> list[Cue]:
+    form = format_of(path, list(_SUBTITLES))
+    return _SUBTITLES[form.name].cues_of(read_text(path, encoding, found, lossy=form.lossy), found)
 
 
-def _format(path: Path, known: tuple[str, ...]) -> ModuleType:
+def stem(path: Path) -> str:
+    """The name of a file without the suffix of its format: `film` of `film.dapt.ttml`."""
+    name = path.name.lower()
+    endings = sorted((end for form in FORMATS.values() for end in form.suffixes), key=len, reverse=True)
+    ending = next((end for end in endings if name.endswith(end) and len(name) > len(end)), path.suffix)
+    return path.name[: len(path.name) - len(ending)] if ending else path.name
+
+
+def format_of(path: Path, known: list[str]) -> Format:
+    """The format of a file, which must be one of `known`. Errors: BadUsage."""
     suffix = path.suffix.lower()
-    if suffix not in known:
-        raise BadUsage(f"the suffix is {suffix or 'missing'}", where=path, mend=f"use one of {', '.join(known)}")
-    return _FORMATS[suffix]
+    for name in known:
+        if any(end.endswith(suffix) for end in FORMATS[name].suffixes) and suffix:
+            return FORMATS[name]
+    endings = dict.fromkeys(end for name in known for end in FORMATS[name].suffixes)
+    raise BadUsage(f"the suffix is {suffix or 'missing'}", where=path, mend=f"use one of {', '.join(endings)}")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.movie import Description, Track
 from distinctad_jax.movie.span import Span
-from distinctad_jax.tracks.cues import Warnings
+from distinctad_jax.tracks.reading import Warnings, lines_of
 
 _SHARED = ("movie", "language", "made_by")
 
@@ -36,14 +35,14 @@ def text_of(track: Track) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def track_of(lines: Sequence[str], name: str, found: Warnings) -> Track:
+def track_of(text: str, name: str, found: Warnings) -> Track:
     """The track in a file, in order of time; the movie is `name` if there is no line to say which.
 
     Errors: BadInput, with line and field, for anything that `text_of` would not have written.
     """
     descriptions: list[Description] = []
     shared: dict[str, str] = {}
-    for place, line in enumerate(lines, start=1):
+    for place, line in enumerate(lines_of(text), start=1):
         if not line.strip():
             continue
         try:

@@ -7,7 +7,6 @@ something wrong. Fields that this reader does not know are left out with a warni
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from distinctad_jax.errors import BadInput
@@ -24,8 +23,8 @@ from distinctad_jax.movie.description import (
 )
 from distinctad_jax.movie.movie import FilmFile, Line, Person, Track
 from distinctad_jax.movie.span import Span
-from distinctad_jax.tracks.cues import Warnings
 from distinctad_jax.tracks.fields import Fields, legible
+from distinctad_jax.tracks.reading import Warnings
 
 FORMAT, VERSION = "distinctad track", 1
 
@@ -112,13 +111,13 @@ def _pair(span: Span | None) -> list[float] | None:
     return span and [span.start, span.end]
 
 
-def track_of(lines: Sequence[str], name: str, found: Warnings) -> Track:
+def track_of(text: str, name: str, found: Warnings) -> Track:
     """The track in a file; the movie is `name` if the file does not say which.
 
     Errors: BadInput, with line and column or the field's path, for what is no JSON, no track, or of a newer version.
     """
     try:
-        value = json.loads("\n".join(lines))
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError alone: a number of more digits than Python reads
         place = (
             f"{found.path}:{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else found.path

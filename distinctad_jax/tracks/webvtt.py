@@ -1,97 +1,161 @@
 """WebVTT, for `<track kind="descriptions">`.
 
-Source: W3C WebVTT, narrowed to what every player that was tried reads alike: hours always, three decimals, numbers as
-identifiers, one line of text, no overlaps, no mark-up, one NOTE with the provenance and nothing else in the header.
+Reading follows the parser of W3C WebVTT (sections 6.1 to 6.4) step by step, so that a file means here what it means
+in a browser. Writing is narrower than the syntax, to what every player that was tried reads alike: hours always,
+three decimals, numbers as identifiers, one line of text, no overlaps, no mark-up, one NOTE with the provenance and
+nothing else in the header.
 """
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from distinctad_jax.errors import BadInput
-from distinctad_jax.movie.movie import Description, Track
-from distinctad_jax.tracks.cues import ARROW, Cue, Warnings, plain, strict, times, without
+from distinctad_jax.movie.movie import Track
+from distinctad_jax.tracks.cue_text import parsed
+from distinctad_jax.tracks.cues import ARROW, LONGEST_HOURS, Cue, descriptions_of, strict
+from distinctad_jax.tracks.reading import Warnings, lines_of, plain, tell_controls
 
-_SKIPPED = ("NOTE", "STYLE", "REGION")
+_SIGNATURE = "WEBVTT"
+_STAMP = r"(?:([0-9]+):)?([0-9]{2}):([0-9]{2})\.([0-9]{3})"
+# After the third digit of a fraction anything may stand but a fourth; between the parts, blanks or nothing.
+_TIMES = re.compile(rf"[ \t\f]*{_STAMP}(?![0-9])[ \t\f]*-->[ \t\f]*{_STAMP}(?![0-9])(.*)")
 _LEADS = {"movie": "Audio description of ", "language": "Language: ", "made_by": "Made by: "}
 
 
-def text_of(track: Track) -> str:
-    """The file's text. Errors: ValueError if descriptions overlap, are empty or too short."""
-    note = [f"{lead}{plain(getattr(track, name), '<>')}".rstrip() for name, lead in _LEADS.items()]
-    blocks = ["WEBVTT", "\n".join(["NOTE", *note])]
-    for number, (start, end, text) in enumerate(strict(track, "<>"), start=1):
+@dataclass(frozen=True)
+class Block:
+    """What stands between empty lines: a cue, or lines that are no cue (`kind` NOTE, STYLE, REGION or nothing).
+
+    `place` is the line that it begins with, from 1; `fault` says why times with an arrow gave no cue.
+    """
+
+    place: int
+    lines: tuple[str, ...]
+    cue: Cue | None = None
+    kind: str = ""
+    fault: str = ""
+
+
+def text_of(track: Track, kind: str = "inline") -> str:
+    """The file's text, with the descriptions of one kind.
+
+    Errors: ValueError if descriptions overlap, are empty or too short.
+    """
+    note = [f"{lead}{plain(getattr(track, name), '<>')}".rstrip(" ") for name, lead in _LEADS.items()]
+    blocks = [_SIGNATURE, "\n".join(["NOTE", *note])]
+    wanted = [one for one in track.descriptions if one.kind == kind]
+    for number, (start, end, text) in enumerate(strict(wanted, "<>"), start=1):
         blocks.append(f"{number}\n{start} {ARROW} {end}\n{text.replace('&', '&amp;')}")
     return "\n\n".join(blocks) + "\n\n"
 
 
-def cues_of(lines: Sequence[str], found: Warnings) -> list[Cue]:
-    """The cues of a file, as far as they can be read; the others are told in `found`.
+def blocks_of(text: str, found: Warnings) -> list[Block]:
+    """All of a file but its header.
 
-    Errors: BadInput if the first line does not say WEBVTT.
+    Errors: BadInput if it does not begin with WEBVTT.
     """
-    if not _is_signature(lines[0]):
+    if not (text.startswith(_SIGNATURE) and text[6:7] in ("", " ", "\t", "\n", "\r")):
         mend = "begin the file with a line WEBVTT, or name it .srt if it is one"
         raise BadInput("the first line does not say WEBVTT", where=f"{found.path}:1", mend=mend)
+    lines = lines_of(text)
+    tell_controls(lines, found)
+    lines = [line.replace("\0", "\ufffd") for line in lines] if "\0" in text else lines
+    place = 1
+    if len(lines) > 1 and lines[1]:  # a header: it ends at an empty line, or where times stand
+        while place < len(lines) and lines[place] and ARROW not in lines[place]:
+            place += 1
+    return list(_blocks(lines, place))
+
+
+def _blocks(lines: list[str], place: int) -> Iterator[Block]:
+    while place < len(lines):
+        if not lines[place]:
+            place += 1
+            continue
+        first, timed, identifier, buffer = place, -1, "", []
+        while place < len(lines) and (line := lines[place]):
+            if ARROW in line:
+                if timed >= 0 or place - first > 1:
+                    break
+                timed, identifier, buffer = place, "".join(buffer), []
+            else:
+                buffer.append(line)
+            place += 1
+        block = tuple(lines[first:place])
+        if timed < 0:
+            yield Block(first + 1, block, None, _kind_of(block[0]))
+            continue
+        cue, fault = _cue(identifier, lines[timed], "\n".join(buffer), timed + 1)
+        yield Block(first + 1, block, cue, "", fault)
+
+
+def _kind_of(line: str) -> str:
+    if line == "NOTE" or line.startswith(("NOTE ", "NOTE\t")):
+        return "NOTE"
+    word = line.rstrip(" \t\f")
+    return word if word in ("STYLE", "REGION") else ""
+
+
+def _cue(identifier: str, times: str, text: str, place: int) -> tuple[Cue | None, str]:
+    """The cue, or why there is none."""
+    match = _TIMES.fullmatch(times)
+    if match is None:
+        return None, f"{plain(times)[:60]!r} gives no two times"
+    start, end = _seconds(match.groups()[:4]), _seconds(match.groups()[4:8])
+    if start is None or end is None:
+        return None, f"{plain(times)[:60]!r}: minutes and seconds go to 59, hours have at most {LONGEST_HOURS} digits"
+    bare, speaker = parsed(text) if "<" in text or "&" in text else (text, "")
+    lines = tuple(bare.split("\n"))
+    return Cue(start, end, text, lines, place, identifier, match[9].strip(" \t\f"), speaker), ""
+
+
+def _seconds(parts: Sequence[str | None]) -> float | None:
+    """`(hours or nothing, minutes, seconds, milliseconds)` as seconds; None if a part is too large."""
+    if len(parts[0] or "") > LONGEST_HOURS:
+        return None
+    hours, minutes, seconds, thousandths = (int(part or 0) for part in parts)
+    if minutes > 59 or seconds > 59:
+        return None
+    return (((hours * 60 + minutes) * 60 + seconds) * 1000 + thousandths) / 1000
+
+
+def cues_of(text: str, found: Warnings) -> list[Cue]:
+    """The cues of a file, as a browser has them; what is lost is told in `found`.
+
+    Errors: BadInput if it does not begin with WEBVTT.
+    """
     cues: list[Cue] = []
-    for first, block in _blocks(lines, 1):
-        if block[0].split(maxsplit=1)[0] in _SKIPPED and ARROW not in block[0]:
-            continue
-        arrows = [index for index, line in enumerate(block) if ARROW in line]
-        if not arrows:
-            if first > 1:  # lines directly below the signature are an old kind of header
-                found.add(first + 1, f"text without times left out: {block[0][:60]!r}")
-            continue
-        for arrow, following in zip(arrows, [*arrows[1:], len(block)], strict=True):
-            text = block[arrow + 1 : following]
-            if following < len(block) and text and text[-1].strip().isdecimal():
-                text.pop()  # the number of the next cue, where the empty line between the two was forgotten
-            span = times(block[arrow], first + arrow + 1, found)
-            if span is not None:
-                cues.append(Cue(span, tuple(_plain(line) for line in text), first + arrow + 1))
+    for block in blocks_of(text, found):
+        if block.cue:
+            cues.append(block.cue)
+        elif block.fault:
+            found.add(block.place + (ARROW not in block.lines[0]), f"cue skipped: {block.fault}")
+        elif not block.kind:
+            found.add(block.place, f"text without times left out: {plain(block.lines[0])[:60]!r}")
     return cues
 
 
-def track_of(lines: Sequence[str], name: str, found: Warnings) -> Track:
+def track_of(text: str, name: str, found: Warnings) -> Track:
     """The track in a file, in order of time; the movie is `name` unless the file says which. Errors as `cues_of`."""
-    cues = cues_of(lines, found)
-    noted = next((_noted(block) for _, block in _blocks(lines, 1) if _is_ours(block)), {})
-    descriptions = [Description(cue.span, " ".join(line for line in cue.lines if line)) for cue in cues]
-    descriptions = sorted((one for one in descriptions if one.text), key=lambda one: one.span)
-    return Track(noted.get("movie", name), tuple(descriptions), noted.get("language", "en"), noted.get("made_by", ""))
+    noted: dict[str, str] = {}
+    for block in blocks_of(text, Warnings(found.path)):
+        if block.cue:
+            break
+        if block.lines[0] == "NOTE" and len(block.lines) > 1 and block.lines[1].startswith(_LEADS["movie"].rstrip()):
+            noted = _noted(block.lines)
+            break
+    descriptions = descriptions_of(cues_of(text, found), found)
+    return Track(noted.get("movie", name), descriptions, noted.get("language", "en"), noted.get("made_by", ""))
 
 
-def _is_ours(block: list[str]) -> bool:
-    return block[0] == "NOTE" and len(block) > 1 and block[1].startswith(_LEADS["movie"].rstrip())
-
-
-def _noted(block: list[str]) -> dict[str, str]:
+def _noted(block: tuple[str, ...]) -> dict[str, str]:
     """What `text_of` wrote into its note."""
     noted = {}
     for line in block[1:]:
         for name, lead in _LEADS.items():
             if line.startswith(lead.rstrip()):
-                noted[name] = line[len(lead.rstrip()) :].strip()
+                noted[name] = plain(line[len(lead.rstrip()) :])
     return noted
-
-
-def _is_signature(line: str) -> bool:
-    return line == "WEBVTT" or line.startswith(("WEBVTT ", "WEBVTT\t"))
-
-
-def _blocks(lines: Sequence[str], start: int) -> list[tuple[int, list[str]]]:
-    """`(index of first line, lines)` of what stands between empty lines."""
-    blocks: list[tuple[int, list[str]]] = []
-    block: list[str] = []
-    for index, line in enumerate([*lines[start:], ""], start=start):
-        if line.strip():
-            block.append(line)
-        elif block:
-            blocks.append((index - len(block), block))
-            block = []
-    return blocks
-
-
-def _plain(line: str) -> str:
-    return " ".join(html.unescape(without(line, "<", ">")).split())

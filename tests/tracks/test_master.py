@@ -164,7 +164,7 @@ DUCK = ', "duck": {"start": 0, "end": 1, "decibels": 9, "down": 1, "up": 1}}]}'
         (HEAD + ', "entries": [{"start": 2, "end": 1, "text": ""}]}', "a.json:entries[0].end: from 2.0 to 1.0"),
         (HEAD + ', "entries": [{"start": NaN, "end": 1}]}', "a.json:entries[0].start: is no finite number"),
         (HEAD + ', "entries": [{"start": 0, "end": 1e999}]}', "a.json:entries[0].end: is no finite number"),
-        (HEAD + ', "entries": [{"start": 0, "end": 1e10}]}', "a.json:entries[0].end: from 0.0"),
+        (HEAD + ', "entries": [{"start": 0, "end": 1e11}]}', "a.json:entries[0].end: from 0.0"),
         (HEAD + ', "entries": [{"start": 0, "end": "1"}]}', "a.json:entries[0].end: is no number"),
         (ONE + ', "kind": "loud"}]}', "a.json:entries[0].kind: is 'loud'"),
         (ONE + ', "reason": "x"}]}', "a.json:entries[0].reason"),

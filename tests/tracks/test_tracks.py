@@ -13,7 +13,8 @@ from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.movie.movie import Description, Track
 from distinctad_jax.movie.span import Span, gaps
 from distinctad_jax.tracks import read_dialogue, read_track, write_track
-from distinctad_jax.tracks.cues import plain, seconds
+from distinctad_jax.tracks.reading import plain
+from distinctad_jax.tracks.srt import seconds
 
 DATA = SHARED / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared data are not here")
@@ -186,10 +187,9 @@ def test_srt_as_it_is_found(tmp_path, text):
         VTT.replace("title\n\n", "title\n"),
         VTT.replace("\n\nx", "\n\nNOTE\nnothing\n\nSTYLE\n::cue { color: red }\n\nREGION\nid:r\n\nx"),
         VTT.replace("One.", "<v Emo><i>One.</i></v>"),
-        VTT.replace("One.\n\nx", "One.\n2"),
         VTT.replace("Two,", "Two&#44;"),
     ],
-    ids=["old header", "no blank after it", "blocks", "voice", "no blank between", "entity"],
+    ids=["old header", "no blank after it", "blocks", "voice", "entity"],
 )
 def test_webvtt_as_it_is_found(tmp_path, text):
     assert dialogue(tmp_path / "a.vtt", text) == (BOTH, [])
@@ -295,7 +295,7 @@ def test_another_encoding_is_read_if_named(tmp_path):
 def test_a_few_damaged_bytes_are_replaced_and_told(tmp_path):
     data = SRT.replace("One", "Eins, zwei für füß ").replace("too", "XX").encode().replace(b"XX", b"\xff\x00")
     found, problems = dialogue(tmp_path / "a.srt", data)
-    assert found[1][2] == "Two, \ufffd ." and all(":8: " in problem for problem in problems) and len(problems) == 2
+    assert found[1][2] == "Two, \ufffd ." and all(":8: " in problem for problem in problems) and len(problems) == 1
 
 
 def test_missing_files_and_unknown_suffixes(tmp_path):
@@ -337,7 +337,7 @@ def test_json_lines_are_checked(tmp_path, line, where):
 
 @pytest.mark.parametrize("suffix", [".srt", ".vtt"])
 def test_many_cues_and_traps_take_no_long_time(tmp_path, suffix):
-    begin = time.monotonic()
+    begin = time.process_time()  # others may use the machine
     block = "".join(
         f"{n}\n00:{n // 600 % 60:02d}:{n // 10 % 60:02d}.{n % 10}00 --> 23:00:00.000\nHi\n\n" for n in range(20_000)
     )
@@ -354,7 +354,7 @@ def test_many_cues_and_traps_take_no_long_time(tmp_path, suffix):
         "{\\" * 99_999,
     ):
         dialogue(tmp_path / f"trap{suffix}", head + trap + "\n")
-    assert time.monotonic() - begin < 20
+    assert time.process_time() - begin < 10
 
 
 @needs_data
