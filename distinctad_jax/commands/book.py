@@ -22,8 +22,13 @@ from distinctad_jax.outcome import carried_out
 COMMANDS = {
     "check": "say what is wrong with an annotation table, row by row",
     "gaps": "find the silences of a film that can hold a description",
+    "voice": "speak a track, fit it by measured lengths, write the narration",
+    "mix": "mix film and narration, and put both into the film",
 }
-"""Name and what it does; the module's name is the command's, with `_` for `-` (and `import_` for `import`)."""
+"""Name and what it does; the module's name is the command's, with `_` for `-`."""
+
+_RENAMED = {"import": "import_", "voice": "speak"}
+"""Modules that cannot be called as their command: one is a word of Python, one the console's."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,7 +65,7 @@ def read(arguments: list[str]) -> argparse.Namespace:
 def module(command: str) -> Any:
     """The module of a command."""
     name = command.replace("-", "_")
-    return importlib.import_module(f"distinctad_jax.commands.{'import_' if name == 'import' else name}")
+    return importlib.import_module(f"distinctad_jax.commands.{_RENAMED.get(name, name)}")
 
 
 def main(arguments: list[str]) -> int:

@@ -33,10 +33,11 @@ _FASTEST = 0.05  # s; a ramp that dialogue leaves no room for
 
 @dataclass(frozen=True)
 class Voiced:
-    """A description as it is mixed in: when, and how loud its clip is as it stands, in LUFS."""
+    """A description as it is mixed in: when, and how loud (LUFS) and high (dBTP) its clip is as it stands."""
 
     span: Span
     level: float
+    peak: float
 
 
 @dataclass(frozen=True)

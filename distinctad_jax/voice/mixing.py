@@ -20,7 +20,7 @@ from distinctad_jax.movie.description import Description
 from distinctad_jax.movie.movie import Track
 from distinctad_jax.movie.practice import Practice
 from distinctad_jax.movie.span import Span, clock
-from distinctad_jax.voice.ducking import Balance, Envelope, Voiced, balanced, share
+from distinctad_jax.voice.ducking import R128, Balance, Envelope, Voiced, balanced, share
 from distinctad_jax.voice.loudness import RATE, Levels, Meter, TruePeak, decibels, gain, measured
 from distinctad_jax.voice.sound import BLOCK, Programme, read_clip
 
@@ -100,9 +100,18 @@ class Narration:
 
 
 def narration(
-    parts: Sequence[Part], gains: Sequence[float], seconds: float
+    parts: Sequence[Part], seconds: float, practice: Practice
 ) -> Iterator[Float32[np.ndarray, "channels samples"]]:
-    """The narration alone, one channel, `seconds` long, a second at a time."""
+    """The narration alone, one channel, `seconds` long, a second at a time.
+
+    It has the loudness of EBU R128 and `narration_level` more, or less where its peaks would be too high.
+
+    Errors: BadInput as `loud`.
+    """
+    voices, wanted = loud(parts), R128 + practice.narration_level
+    highest = max([wanted - one.level + one.peak for one in voices], default=float("-inf"))
+    level = wanted - max(highest - practice.true_peak + METERS, 0.0)
+    gains = [level - one.level for one in voices]
     voice = Narration(parts, gains, ("FC",))
     total = round(seconds * RATE)
     for first in range(0, total, BLOCK):
@@ -147,10 +156,11 @@ def loud(parts: Sequence[Part]) -> list[Voiced]:
         if start + seconds > after + 1e-3:
             what = f"lasts {seconds:.1f} s and reaches into the next description, at {clock(after)}"
             raise BadInput(what, where=part.clip, mend="shorten it or move that one")
-        level = measured(wave[None]).plain(Span(0, seconds))
+        levels = measured(wave[None])
+        level = levels.plain(Span(0, seconds))
         if not np.isfinite(level):
             raise BadInput("is silent", where=part.clip, mend="record it again, or run `distinctad voice`")
-        found.append(Voiced(Span(start, start + seconds), level))
+        found.append(Voiced(Span(start, start + seconds), level, levels.true_peak))
     return found
 
 

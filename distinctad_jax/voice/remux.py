@@ -35,6 +35,35 @@ from distinctad_jax.voice.sound import Encoder, audio_stream
 CONTAINERS = {".mkv": ("matroska", "subrip"), ".mp4": ("mp4", "mov_text"), ".m4v": ("mp4", "mov_text")}
 """Muxer and text codec of the films that are written."""
 
+LANGUAGES = {
+    "ar": ("ara", "Arabic"),
+    "cs": ("ces", "Czech"),
+    "da": ("dan", "Danish"),
+    "de": ("deu", "German"),
+    "el": ("ell", "Greek"),
+    "en": ("eng", "English"),
+    "es": ("spa", "Spanish"),
+    "fi": ("fin", "Finnish"),
+    "fr": ("fra", "French"),
+    "he": ("heb", "Hebrew"),
+    "hi": ("hin", "Hindi"),
+    "hu": ("hun", "Hungarian"),
+    "it": ("ita", "Italian"),
+    "ja": ("jpn", "Japanese"),
+    "ko": ("kor", "Korean"),
+    "nl": ("nld", "Dutch"),
+    "no": ("nor", "Norwegian"),
+    "pl": ("pol", "Polish"),
+    "pt": ("por", "Portuguese"),
+    "ro": ("ron", "Romanian"),
+    "ru": ("rus", "Russian"),
+    "sv": ("swe", "Swedish"),
+    "tr": ("tur", "Turkish"),
+    "uk": ("ukr", "Ukrainian"),
+    "zh": ("zho", "Chinese"),
+}
+"""What containers call a language (ISO 639-2), and its English name, by its BCP 47 subtag."""
+
 TIMES = Fraction(1, 1000)
 _TRIES = 4
 _LEEWAY = 0.05  # dB lower than the peak that was too high
@@ -90,6 +119,12 @@ def write_film(
                 return replace(mix, peak=peak)
             mix = replace(mix, gain=mix.gain - (peak - ceiling) - _LEEWAY)
         raise BadInput(f"peaks stay above {ceiling:g} dBTP", where=path, mend="give a lower --loudness")
+
+
+def named(language: str) -> tuple[str, str]:
+    """Code and title of a track in a language as BCP 47 has it; players look for the words of the title."""
+    code, name = LANGUAGES.get(language.split("-")[0].lower(), ("und", ""))
+    return code, f"{name} (audio description)" if name else "Audio description"
 
 
 class _Writer:

@@ -1,0 +1,176 @@
+"""Mix a film with its narration: as sound, and as the film with everything inside, its own packets copied.
+
+FILM is a film or a folder of films. The track is that of `distinctad voice` (STEM.voiced.json), whose clips are used;
+of any other track the texts are spoken first. STEM.mix.json holds what was measured: loudness of film, dialogue and
+narration, the difference at every description, and the true peak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+from distinctad_jax.commands.batch import each, ended, films, paper, tell
+from distinctad_jax.commands.practice import MIXING, SPEAKING, practice_of, practice_options
+from distinctad_jax.commands.speak import engine_of, engine_options, read, spoken
+from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
+from distinctad_jax.commands.voice import Voice
+from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.files import write_json
+from distinctad_jax.movie.movie import Line, Track
+from distinctad_jax.movie.practice import Practice
+from distinctad_jax.movie.span import Span
+from distinctad_jax.tracks import read_dialogue
+from distinctad_jax.voice.mixing import Mix, mixed, parts_of
+from distinctad_jax.voice.remux import TextTrack, named, write_film
+from distinctad_jax.voice.sound import programme, write_sound
+
+FORMATS = ("mkv", "mp4", "wav", "flac", "m4a")
+TRACKS = (".voiced.json", ".json", ".vtt", ".srt")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The films, their tracks, and how to mix."""
+    parser.add_argument("films", type=Path, nargs="+", metavar="FILM")
+    parser.add_argument(
+        "--track", type=Path, required=True, metavar="FILE", help="or the folder of the films' tracks"
+    )
+    parser.add_argument("--subtitles", type=Path, metavar="FILE", help="captions to put in, and where dialogue is")
+    parser.add_argument("--loudness", type=float, metavar="LUFS", help="bring the film to -23, -24, -27 or -16")
+    parser.add_argument("--title", metavar="TEXT", help="of the new tracks; default: English (audio description)")
+    engine_options(parser)
+    target_options(parser, FORMATS, ("mkv",))
+    practice_options(parser, (*MIXING, *SPEAKING))
+
+
+def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
+    """Mixes each film; returns what was measured."""
+    practice, formats = practice_of(given), formats_of(given, FORMATS)
+    if given.loudness is not None and not -40 <= given.loudness <= -10:
+        raise BadUsage(f"{given.loudness:g} LUFS", where="--loudness", mend="give -40 to -10")
+
+    def one(path: Path) -> dict[str, Any]:
+        folder = folder_of(given, path)
+        kinds = {form: "ad" if form in ("mkv", "mp4") else "mix" for form in formats}
+        targets = [folder / f"{path.stem}.{kind}.{form}" for form, kind in kinds.items()]
+        figures = folder / f"{path.stem}.mix.json"
+        left = wanted(given, targets, voice)
+        if not left:
+            return {}
+        track, beside = _track(given, path, folder, practice, voice)
+        made, problems = _mix(given, path, track, beside, practice, voice)
+        for target in left:
+            if target.suffix in (".mkv", ".mp4"):
+                made = _film(given, target, made, track, practice, problems, voice)
+            else:
+                write_sound(target, made.pieces(), made.programme.layout)
+        found = _figures(made, track)
+        write_json(figures, found)
+        tell(voice, problems)
+        _say(found, path, voice)
+        return {name: value for name, value in found.items() if name != "entries"}
+
+    return ended(*each(films(given.films), one, voice))
+
+
+def _track(
+    given: argparse.Namespace, path: Path, folder: Path, practice: Practice, voice: Voice
+) -> tuple[Track, Path]:
+    """The track of a film, spoken if it was not before, and the folder that its clips are named from."""
+    file = paper(given.track, path, given.films, TRACKS)
+    if file is None:  # not reached: a track is always given
+        raise BadInput("no track", where=path, mend="give --track")
+    track = read(file, given.subtitles, voice)
+    if any(one.speech and one.speech.clip for one in track.descriptions):
+        return track, file.parent
+    return spoken(track, engine_of(given, track.language), folder, practice, voice), folder
+
+
+def _mix(
+    given: argparse.Namespace, path: Path, track: Track, beside: Path, practice: Practice, voice: Voice
+) -> tuple[Mix, list[str]]:
+    parts, silent = parts_of(track, beside)
+    problems = [f"{path.name}: {one.id} is {one.kind} or has no clip, and is not in the mix" for one in silent]
+    dialogue = [line.span for line in track.dialogue if line.spoken]
+    with voice.bar("mixing") as bar:
+        made = mixed(
+            programme(path), parts, dialogue, practice, loudness=given.loudness, problems=problems, report=bar
+        )
+    for part, margin in zip(made.parts, made.balance.margins, strict=True):
+        if margin < practice.duck:
+            problems.append(f"{path.name}: {part.description.id} is only {margin:.1f} LU above the film")
+    return made, problems
+
+
+def _film(
+    given: argparse.Namespace,
+    target: Path,
+    made: Mix,
+    track: Track,
+    practice: Practice,
+    problems: list[str],
+    voice: Voice,
+) -> Mix:
+    code, title = named(track.language)
+    title = given.title or title
+    texts = [
+        TextTrack([(one.span, one.text) for one in track.descriptions if one.kind == "inline"], title, code, True)
+    ]
+    if given.subtitles is not None:
+        lines = read_dialogue(given.subtitles, speech_only=False, problems=[])
+        spoken_in = made.programme.language or "und"
+        texts.insert(0, TextTrack(_apart(lines), "Captions", spoken_in, False))
+    voice.say(f"writing {target}")
+    return write_film(target, made, texts, title=title, language=code, ceiling=practice.true_peak, problems=problems)
+
+
+def _apart(lines: tuple[Line, ...]) -> list[tuple[Span, str]]:
+    """Captions that do not overlap: each ends where the next begins."""
+    found: list[tuple[Span, str]] = []
+    for line in lines:
+        if found and found[-1][0].end > line.span.start:
+            before, text = found.pop()
+            if before.start < line.span.start:
+                found.append((Span(before.start, line.span.start), text))
+        found.append((line.span, line.text))
+    return found
+
+
+def _figures(made: Mix, track: Track) -> dict[str, Any]:
+    dialogue = [line.span for line in track.dialogue if line.spoken]
+    entries = [
+        {
+            "id": part.description.id,
+            "start": part.description.span.start,
+            "end": part.description.span.end,
+            "duck_decibels": _round(duck.decibels),
+            "above_film": _round(margin),
+        }
+        for part, duck, margin in zip(made.parts, made.balance.ducks, made.balance.margins, strict=True)
+    ]
+    return {
+        "cues": len(entries),
+        "duration": _round(made.programme.seconds),
+        "film_loudness": _round(made.film.integrated()),
+        "dialogue_loudness": _round(made.film.integrated(dialogue)) if dialogue else None,
+        "narration_loudness": _round(made.balance.level + made.gain),
+        "gain": _round(made.gain),
+        "true_peak": _round(made.peak),
+        "least_above_film": _round(min(made.balance.margins)) if made.balance.margins else None,
+        "entries": entries,
+    }
+
+
+def _round(value: float) -> float | None:
+    return round(value, 3) if math.isfinite(value) else None
+
+
+def _say(found: dict[str, Any], path: Path, voice: Voice) -> None:
+    def told(name: str, unit: str) -> str:
+        return "silent" if found[name] is None else f"{found[name]:.1f} {unit}"
+
+    levels = f"film {told('film_loudness', 'LUFS')}, narration {told('narration_loudness', 'LUFS')}"
+    above, peak = told("least_above_film", "LU"), told("true_peak", "dBTP")
+    voice.say(f"{path.name}: {found['cues']} descriptions, at least {above} above the film; {levels}, peak {peak}")

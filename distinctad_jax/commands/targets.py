@@ -1,0 +1,69 @@
+"""The files that a command is about to write: where they go, and what happens to those that are there already."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from distinctad_jax.commands.voice import Voice
+from distinctad_jax.errors import BadEnvironment, BadUsage
+
+
+def target_options(parser: argparse.ArgumentParser, formats: Sequence[str], default: Sequence[str]) -> None:
+    """`-o`, `-f`, `--overwrite` and `--skip-existing`."""
+    parser.add_argument("-o", "--output-dir", type=Path, metavar="DIR", help="default: the folder of each input")
+    parser.add_argument(
+        *("-f", "--format"),
+        default=",".join(default),
+        metavar="F,F",
+        help=f"any of {', '.join(formats)}, or all; default {','.join(default)}",
+    )
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument("--overwrite", "--force", action="store_true", help="write over files that are there")
+    there.add_argument("--skip-existing", action="store_true", help="make only the formats that are not there yet")
+
+
+def formats_of(given: argparse.Namespace, known: Sequence[str]) -> list[str]:
+    """The formats that were asked for, each once. Errors: BadUsage for one that is not known."""
+    asked = [one.strip().lower().lstrip(".") for one in given.format.split(",") if one.strip()]
+    asked = list(known) if asked == ["all"] else asked
+    wrong = [one for one in asked if one not in known]
+    if wrong or not asked:
+        what = f"no format is called {wrong[0]!r}" if wrong else "no format is named"
+        raise BadUsage(what, where="--format", mend=f"use any of {', '.join(known)}")
+    return list(dict.fromkeys(asked))
+
+
+def folder_of(given: argparse.Namespace, path: Path) -> Path:
+    """Where the files of one input go; the folder that was named is made, but none above it.
+
+    Errors: BadEnvironment if it cannot be made.
+    """
+    folder = given.output_dir or path.parent
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        raise BadEnvironment("its parent folder does not exist", where=folder, mend="make it") from None
+    except OSError as error:
+        raise BadEnvironment(f"cannot be made: {error.strerror}", where=folder, mend="name another folder") from None
+    return folder
+
+
+def wanted(given: argparse.Namespace, targets: Sequence[Path], voice: Voice) -> list[Path]:
+    """Those of `targets` that are to be written.
+
+    Errors: BadUsage for one that is there, unless told what to do with it; and for a link, which nothing is written
+    through.
+    """
+    found = []
+    for target in targets:
+        if target.is_symlink():
+            raise BadUsage("is a link", where=target, mend="remove it, or name another folder")
+        if target.exists() and not given.overwrite:
+            if not given.skip_existing:
+                raise BadUsage("is there already", where=target, mend="give --overwrite or --skip-existing")
+            voice.say(f"{target}: is there already")
+            continue
+        found.append(target)
+    return found
