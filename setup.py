@@ -26,7 +26,7 @@ setup(
     ],
     packages=find_packages(include=["distinctad_jax", "distinctad_jax.*"]),
     entry_points={"console_scripts": ["distinctad = distinctad_jax.__main__:distinctad"]},
-    package_data={"distinctad_jax": ["py.typed", "report/*.j2"]},
+    package_data={"distinctad_jax": ["py.typed", "report/*.j2", "report/review.css", "report/review.js"]},
     install_requires=[
         "jax>=0.10.2",
         "flax>=0.12.8",
@@ -50,6 +50,7 @@ setup(
         "tensorboardX>=2.6.2",
         "matplotlib>=3.10",
         "jinja2>=3.1",
+        "markupsafe>=2.1",
     ],
     extras_require={
         "gpu": ["jax[cuda13]>=0.10.2"],

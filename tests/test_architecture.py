@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "drafting": {"movie", "text", "data", "tracks", "narration"},
     "voice": {"movie", "data"},
     "toycinema": {"movie"},
-    "report": {"movie", "metrics"},
+    "report": {"movie", "metrics", "tracks", "data"},
     "outcome": set(),
     "main": {"recipes", "outcome"},
     "__main__": {"commands"},

@@ -24,6 +24,7 @@ COMMANDS = {
     "gaps": "find the silences of a film that can hold a description",
     "voice": "speak a track, fit it by measured lengths, write the narration",
     "mix": "mix film and narration, and put both into the film",
+    "report": "make the page in which a person reviews a track",
 }
 """Name and what it does; the module's name is the command's, with `_` for `-`."""
 
