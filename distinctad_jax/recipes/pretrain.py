@@ -30,6 +30,7 @@ from distinctad_jax.models.towers import TextConfig, VisionConfig
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.prompt import INSTRUCTION, NAMES_LEAD
 from distinctad_jax.text.tokenizers import Tokenizer, clip_ids, load_tokenizer, train_tokenizer
+from distinctad_jax.toycinema.studio import SIDE
 from distinctad_jax.training.loop import TrainingConfig, fit
 from distinctad_jax.training.step import Task
 
@@ -99,15 +100,20 @@ def read_stills(folder: Path, size: int) -> tuple[np.ndarray, list[str]]:
     with (folder / "captions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     images = np.empty((len(rows), size, size, 3), np.uint8)
+    shown = ""
+    sheet = np.empty((0, 0, 3), np.uint8)
     for place, row in enumerate(rows):
-        image = simplejpeg.decode_jpeg((folder / row["file"]).read_bytes())
-        if image.shape != images.shape[1:]:
-            raise BadInput(
-                f"found {image.shape}, needed {images.shape[1:]}",
-                where=folder / row["file"],
-                mend="set config.render.still_size to config.pretrain.sizes.image_size",
-            )
-        images[place] = image
+        if row["file"] != shown:
+            shown = row["file"]
+            sheet = simplejpeg.decode_jpeg((folder / shown).read_bytes())
+            if sheet.shape[1] != SIDE * size:
+                raise BadInput(
+                    f"found a sheet {sheet.shape[1]} pixels wide, needed {SIDE} stills of {size}",
+                    where=folder / shown,
+                    mend="set config.render.still_size to config.pretrain.sizes.image_size",
+                )
+        top, left = int(row["row"]) * size, int(row["column"]) * size
+        images[place] = sheet[top : top + size, left : left + size]
     return images, [row["text"] for row in rows]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -30,7 +31,7 @@ COLUMNS = (
     "text,start,end,movie,scaled_start,scaled_end,cmd_filename,imdbid,movie_title,cmd_clip_idx".split(",")  # noqa: SIM905
 )
 SCRIPTS, SHOTS, SOUNDS, STILLS = range(4)  # each kind of draw has a stream of its own
-SHARD = 250  # stills that one process makes at a time
+SIDE = 16  # stills in a row, and rows, of a contact sheet: one file instead of many small ones, and good to look at
 SHORTEST = 2.0  # seconds to which a clip is widened for the video
 PORTRAIT = 64
 
@@ -88,8 +89,8 @@ def movie_key(index: int) -> str:
     return f"tc{index + 1:04d}"
 
 
-def still_name(index: int) -> str:
-    return f"{index:06d}.jpg"
+def sheet_name(number: int) -> str:
+    return f"sheet-{number:04d}.jpg"
 
 
 def draw(config: CinemaConfig, kind: int, index: int) -> np.random.Generator:
@@ -151,28 +152,29 @@ def make_movie(config: CinemaConfig, folder: Path, index: int) -> str:
     return key
 
 
-def make_stills(config: CinemaConfig, folder: Path, first: int, last: int) -> list[tuple[str, str]]:
-    """Writes stills `first` to `last` - 1; returns (file, caption) of each."""
-    sprites = Sprites(config.still_size / 96, 1.0)
+@functools.cache
+def _sprites_of_stills(size: int) -> Sprites:
+    """What all sheets that a process draws are put together from; drawing it takes as long as a whole sheet."""
+    return Sprites(size / 96, 1.0)
 
-    def save(number: int, picture: Image.Image) -> None:
-        with whole(folder / "stills" / still_name(number)) as partial:
-            picture.save(partial, quality=92, subsampling=0)
 
-    made = []
-    # A small file waits much longer for the disk than it takes to draw, so several are under way.
-    with ThreadPoolExecutor(8) as disk:
-        waiting = []
-        for index in range(first, last):
-            picture, text = still(draw(config, STILLS, index), sprites, config.still_size)
-            waiting.append(disk.submit(save, index, picture))
-            made.append((still_name(index), text))
-        for saved in waiting:
-            saved.result()
+def make_sheet(config: CinemaConfig, folder: Path, number: int) -> list[tuple[str, int, int, str]]:
+    """Writes one contact sheet of stills; returns (file, row, column, caption) of each."""
+    sprites, size = _sprites_of_stills(config.still_size), config.still_size
+    first, made = number * SIDE**2, []
+    count = min(SIDE**2, config.stills - first)
+    sheet = Image.new("RGB", (SIDE * size, -(-count // SIDE) * size), "white")
+    for place in range(count):
+        picture, text = still(draw(config, STILLS, first + place), sprites, size)
+        row, column = divmod(place, SIDE)
+        sheet.paste(picture, (column * size, row * size))
+        made.append((sheet_name(number), row, column, text))
+    with whole(folder / "stills" / sheet_name(number)) as partial:
+        sheet.save(partial, quality=92, subsampling=0)
     return made
 
 
-def _table(header: list[str], body: list[list[str]] | list[tuple[str, str]]) -> str:
+def _table(header: list[str], body: Iterable[Sequence[object]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
@@ -211,25 +213,23 @@ def _write_papers(config: CinemaConfig, folder: Path) -> None:
 def render(config: CinemaConfig, folder: Path, progress: Progress) -> None:
     """Writes everything into `folder`; `progress` hears ("movies" or "stills", done, of how many) as work gets done.
 
-    Files: movies/KEY.mp4, subtitles/KEY.srt, cast.json, portraits/ID.png, stills/*.jpg, stills/captions.csv,
-      splits.json, and at the very end annotations.csv.
+    Files: movies/KEY.mp4, subtitles/KEY.srt, cast.json, portraits/ID.png, stills/sheet-*.jpg with
+      stills/captions.csv, splits.json, and at the very end annotations.csv.
     Errors: BadEnvironment if the folder cannot be written, or if a worker is killed.
     """
-    shards = [(first, min(first + SHARD, config.stills)) for first in range(0, config.stills, SHARD)]
-    captions: dict[int, list[tuple[str, str]]] = {}
-    pictures = 0
+    captions: dict[int, list[tuple[str, int, int, str]]] = {}
     with ProcessPoolExecutor(config.workers, mp_context=get_context("spawn")) as pool:
         movies = [pool.submit(make_movie, config, folder, index) for index in range(config.movies)]
-        stills = {pool.submit(make_stills, config, folder, *shard): shard for shard in shards}
+        sheets = {
+            pool.submit(make_sheet, config, folder, number): number for number in range(-(-config.stills // SIDE**2))
+        }
         try:
             for number, movie in enumerate(as_completed(movies), start=1):
                 movie.result()
                 progress("movies", number, config.movies)
-            for made in as_completed(stills):
-                first, last = stills[made]
-                captions[first] = made.result()
-                pictures += last - first
-                progress("stills", pictures, config.stills)
+            for sheet in as_completed(sheets):
+                captions[sheets[sheet]] = sheet.result()
+                progress("stills", sum(map(len, captions.values())), config.stills)
         except BrokenProcessPool:
             raise BadEnvironment(
                 "a process that draws was killed, likely for want of memory", mend="set workers to 1"
@@ -237,6 +237,6 @@ def render(config: CinemaConfig, folder: Path, progress: Progress) -> None:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    body = [row for first in sorted(captions) for row in captions[first]]
-    write_text(folder / "stills" / "captions.csv", _table(["file", "text"], body))
+    body = [row for number in sorted(captions) for row in captions[number]]
+    write_text(folder / "stills" / "captions.csv", _table(["file", "row", "column", "text"], body))
     _write_papers(config, folder)

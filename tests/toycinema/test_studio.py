@@ -16,7 +16,7 @@ from distinctad_jax.toycinema.sound import RATE, soundtrack
 from distinctad_jax.toycinema.sprites import Sprites, paint
 from distinctad_jax.toycinema.stage import lit
 from distinctad_jax.toycinema.stills import portrait
-from distinctad_jax.toycinema.studio import make_stills, rows, screenplay, shots, srt
+from distinctad_jax.toycinema.studio import SIDE, make_sheet, rows, screenplay, shots, srt
 from distinctad_jax.toycinema.world import CHARACTERS, PLACES, PROPS
 
 TINY = {"train": 2, "val": 1, "test": 1, "stills": 12, "scenes": (1, 2), "clips": (2, 3), "still_size": 32}
@@ -108,7 +108,12 @@ def test_splits_and_captions_name_what_is_there(studio):
     assert splits == {"train": ["tc0001", "tc0002"], "val": ["tc0003"], "test": ["tc0004"]}
     with (studio[0] / "stills" / "captions.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
-    assert len(table) == 12 and all((studio[0] / "stills" / row["file"]).is_file() and row["text"] for row in table)
+    assert len(table) == 12 and all(row["text"] for row in table)
+    assert [(row["file"], row["row"], row["column"]) for row in table] == [
+        ("sheet-0000.jpg", "0", str(column)) for column in range(12)
+    ]
+    with Image.open(studio[0] / "stills" / "sheet-0000.jpg") as sheet:
+        assert sheet.size == (SIDE * 32, 32)
 
 
 def test_subtitles_are_subrip(studio):
@@ -132,8 +137,8 @@ def test_neighbouring_clips_look_alike():
 
 def test_movies_are_darker_and_duller_than_stills(tmp_path):
     config = CinemaConfig(seed=2, scenes=(4, 4), clips=(1, 1), stills=40)
-    make_stills(config, tmp_path, 0, 40)
-    stills = np.stack([np.asarray(Image.open(path)) for path in sorted((tmp_path / "stills").iterdir())])
+    make_sheet(config, tmp_path, 0)
+    stills = np.asarray(Image.open(tmp_path / "stills" / "sheet-0000.jpg"))[: 2 * config.still_size]
     film = np.concatenate([shot[::9] for shot in shots(config, screenplay(config, 0), 0)])
     assert film.mean() < 0.75 * stills.mean()
     colourful = [float((pixels.max(axis=-1) - pixels.min(axis=-1)).mean()) for pixels in (film, stills)]
@@ -210,6 +215,6 @@ def test_a_config_that_cannot_be_filmed_is_refused(wrong):
 
 
 def test_a_still_that_cannot_be_written_is_said_so(tmp_path):
-    (tmp_path / "stills" / "000000.jpg").mkdir(parents=True)  # in the way
-    with pytest.raises(BadEnvironment, match=r"000000\.jpg"):
-        make_stills(CinemaConfig(**TINY), tmp_path, 0, 1)
+    (tmp_path / "stills" / "sheet-0000.jpg").mkdir(parents=True)  # in the way
+    with pytest.raises(BadEnvironment, match=r"sheet-0000\.jpg"):
+        make_sheet(CinemaConfig(**TINY), tmp_path, 0)
