@@ -67,8 +67,8 @@ def models(size: str) -> Models:
         language = GPT2_PRESETS["gpt2"]
     else:
         s = build(Sizes, config.pretrain.sizes)
-        vision = VisionConfig(s.image_size, s.patch, s.tower_width, s.tower_layers, s.tower_heads, s.projection)
-        text = (s.vocab, s.text_length, s.tower_width, s.tower_layers, s.tower_heads, s.projection)
+        vision = VisionConfig(s.image_size, s.patch, s.vision_width, s.vision_layers, s.vision_heads, s.projection)
+        text = (s.vocab, s.text_length, s.text_width, s.text_layers, s.text_heads, s.projection)
         aligner = AlignerConfig(vision, TextConfig(*text, end=s.vocab - 1))
         language = Gpt2Config(s.vocab, s.language_length, s.language_width, s.language_layers, s.language_heads)
     return Models(aligner, language, build(Stage1Config, config.stage1), build(Stage2Config, config.stage2))

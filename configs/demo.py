@@ -16,11 +16,13 @@ def get_config(size: str = "toy") -> ConfigDict:
     config.check = earlier(__file__, "check", size).check
     # The same number of clips a step for the model that sees one at a time.
     rows, asked = config.stage2.clips * config.stage2.training.batch, config.stage2.clips * config.evaluate.windows
+    # Without neighbours no word is distinctive: that model has the next-word loss alone.
+    alone = {"clips": 1, "training": {"batch": rows}, "loss": {"distinctive": 0.0}}
     variants = {
         "full": {},
         "no_em_attention": {"stage2": {"seeing": {"fusion": "none"}}},
         "no_distinctive_loss": {"stage2": {"loss": {"distinctive": 0.0}}},
-        "no_context": {"stage2": {"clips": 1, "training": {"batch": rows}}, "evaluate": {"windows": asked}},
+        "no_context": {"stage2": alone, "evaluate": {"windows": asked}},
     }
     config.update({"recipe": "demo", "demo": {"examples": 6, "variants": variants}})
     return config

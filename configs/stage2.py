@@ -66,6 +66,7 @@ def get_config(size: str = "toy") -> ConfigDict:
             "text_length": 24,
             "prompt_length": 20,
             "seeing": {"tokens": 8, "heads": 4, "bases": 16},
+            "loss": {"distinctive": 2.0},  # the toy model has learnt little English: its few good words need weight
             "training": toy,
         },
         "tiny": {"clips": 3, "frames": 2, "prompt_length": 32, "seeing": small, "training": quick},

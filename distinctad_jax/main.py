@@ -5,6 +5,7 @@ Any key can be changed on the command line: `--config.stage2.clips=4`. Exit code
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -106,5 +107,18 @@ def main(arguments: list[str]) -> int:
     return carried_out(read_and_work, debug="--debug" in arguments)
 
 
+def ask_for_large_pages() -> None:
+    """Starts this program once more, in the same process, with glibc told to ask Linux for large pages.
+
+    XLA on CPUs takes its working memory from glibc at every step and gives it back. With pages of 4 KiB the kernel
+    then clears 72,000 of them a step of the toy towers, a third of the step's CPU time; with large pages 600. Whoever
+    has set GLIBC_TUNABLES keeps what they set.
+    """
+    if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
+        os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"  # read when a program starts, hence the new start
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
 if __name__ == "__main__":
+    ask_for_large_pages()
     sys.exit(main(sys.argv[1:]))

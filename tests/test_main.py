@@ -340,7 +340,7 @@ SENSELESS = {
     "evaluate": ("decoding.max_tokens=500", "windows=0", "recall=((5,1),)", "similarity=nobody"),
     "narrate": ("decoding.max_tokens=500", "longest_clip=0.0"),
     "probe": ("prefix=500", "rows=0", "text_length=500"),
-    "pretrain": ("sizes.tower_heads=3", "sizes.patch=7"),
+    "pretrain": ("sizes.vision_heads=3", "sizes.patch=7"),
 }
 """Values of the right type that no model or table can be made with, some of them seen only beside other artefacts."""
 

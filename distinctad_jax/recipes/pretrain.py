@@ -43,9 +43,12 @@ class Sizes:
     image_size: int
     patch: int
     text_length: int
-    tower_width: int
-    tower_layers: int
-    tower_heads: int
+    vision_width: int
+    vision_layers: int
+    vision_heads: int
+    text_width: int
+    text_layers: int
+    text_heads: int
     projection: int
     language_length: int
     language_width: int
@@ -142,12 +145,25 @@ def _train_towers(
     ids: np.ndarray,
     words: Tokenizer,
 ) -> None:
-    layers: Any = {"layers": sizes.tower_layers, "heads": sizes.tower_heads, "width": sizes.tower_width}
     with refused("config.pretrain.sizes"):
-        config = AlignerConfig(
-            VisionConfig(image_size=sizes.image_size, patch=sizes.patch, projection=sizes.projection, **layers),
-            TextConfig(words.size, sizes.text_length, projection=sizes.projection, end=words.end, **layers),
+        vision = VisionConfig(
+            image_size=sizes.image_size,
+            patch=sizes.patch,
+            width=sizes.vision_width,
+            layers=sizes.vision_layers,
+            heads=sizes.vision_heads,
+            projection=sizes.projection,
         )
+        text = TextConfig(
+            words.size,
+            sizes.text_length,
+            width=sizes.text_width,
+            layers=sizes.text_layers,
+            heads=sizes.text_heads,
+            projection=sizes.projection,
+            end=words.end,
+        )
+        config = AlignerConfig(vision, text)
     _, same = np.unique(ids, axis=0, return_inverse=True)
     batches = ArrayBatches(
         {"frames": images[:, None], "text_ids": ids, "same_text": same.reshape(-1).astype(np.int32)},
