@@ -12,12 +12,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from distinctad_jax.commands.batch import each, ended, films, paper, tell
+from distinctad_jax.commands.batch import each, ended, films, tell
 from distinctad_jax.commands.practice import MIXING, SPEAKING, practice_of, practice_options
 from distinctad_jax.commands.speak import engine_of, engine_options, read, spoken
 from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
 from distinctad_jax.commands.voice import Voice
-from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.errors import BadUsage
 from distinctad_jax.files import write_json
 from distinctad_jax.movie.movie import Line, Track
 from distinctad_jax.movie.practice import Practice
@@ -25,10 +25,11 @@ from distinctad_jax.movie.span import Span
 from distinctad_jax.tracks import read_dialogue
 from distinctad_jax.voice.mixing import Mix, mixed, parts_of
 from distinctad_jax.voice.remux import TextTrack, named, write_film
-from distinctad_jax.voice.sound import programme, write_sound
+from distinctad_jax.voice.sound import Programme, programme, write_sound
 
 FORMATS = ("mkv", "mp4", "wav", "flac", "m4a")
-TRACKS = (".voiced.json", ".json", ".vtt", ".srt")
+TRACKS = (".edited.voiced.json", ".voiced.json", ".edited.json", ".json", ".vtt", ".srt")
+"""What the track of a film is called after its stem, the furthest on first."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +53,7 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
         raise BadUsage(f"{given.loudness:g} LUFS", where="--loudness", mend="give -40 to -10")
 
     def one(path: Path) -> dict[str, Any]:
+        sound = programme(path)  # first of all: whether it is a film
         folder = folder_of(given, path)
         kinds = {form: "ad" if form in ("mkv", "mp4") else "mix" for form in formats}
         targets = [folder / f"{path.stem}.{kind}.{form}" for form, kind in kinds.items()]
@@ -60,7 +62,7 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
         if not left:
             return {}
         track, beside = _track(given, path, folder, practice, voice)
-        made, problems = _mix(given, path, track, beside, practice, voice)
+        made, problems = _mix(given, sound, track, beside, practice, voice)
         for target in left:
             if target.suffix in (".mkv", ".mp4"):
                 made = _film(given, target, made, track, practice, problems, voice)
@@ -79,9 +81,10 @@ def _track(
     given: argparse.Namespace, path: Path, folder: Path, practice: Practice, voice: Voice
 ) -> tuple[Track, Path]:
     """The track of a film, spoken if it was not before, and the folder that its clips are named from."""
-    file = paper(given.track, path, given.films, TRACKS)
-    if file is None:  # not reached: a track is always given
-        raise BadInput("no track", where=path, mend="give --track")
+    file = given.track
+    if file.is_dir():
+        beside = [file / f"{path.stem}{suffix}" for suffix in TRACKS]
+        file = next((one for one in beside if one.is_file()), beside[0])
     track = read(file, given.subtitles, voice)
     if any(one.speech and one.speech.clip for one in track.descriptions):
         return track, file.parent
@@ -89,15 +92,14 @@ def _track(
 
 
 def _mix(
-    given: argparse.Namespace, path: Path, track: Track, beside: Path, practice: Practice, voice: Voice
+    given: argparse.Namespace, sound: Programme, track: Track, beside: Path, practice: Practice, voice: Voice
 ) -> tuple[Mix, list[str]]:
+    path = sound.path
     parts, silent = parts_of(track, beside)
     problems = [f"{path.name}: {one.id} is {one.kind} or has no clip, and is not in the mix" for one in silent]
     dialogue = [line.span for line in track.dialogue if line.spoken]
     with voice.bar("mixing") as bar:
-        made = mixed(
-            programme(path), parts, dialogue, practice, loudness=given.loudness, problems=problems, report=bar
-        )
+        made = mixed(sound, parts, dialogue, practice, loudness=given.loudness, problems=problems, report=bar)
     for part, margin in zip(made.parts, made.balance.margins, strict=True):
         if margin < practice.duck:
             problems.append(f"{path.name}: {part.description.id} is only {margin:.1f} LU above the film")

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from distinctad_jax.commands.batch import each, ended, films, paper, tell
+from distinctad_jax.commands.batch import each, ended, paper, tell
 from distinctad_jax.commands.practice import PLACING, SPEAKING, practice_of, practice_options
-from distinctad_jax.commands.speak import read
+from distinctad_jax.commands.speak import read, tracks_of
 from distinctad_jax.commands.targets import folder_of, wanted
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.data.library import SUFFIXES
@@ -77,7 +77,7 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
             "last": track.descriptions[-1].span.end if track.descriptions else None,
         }
 
-    return ended(*each(films(given.tracks, (".json",)), one, voice))
+    return ended(*each(tracks_of(given.tracks, (".mix.json",)), one, voice))
 
 
 def _address(film: Path, page: Path, embed: bool) -> str:

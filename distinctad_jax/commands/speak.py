@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from distinctad_jax.commands.batch import each, ended, films, tell
 from distinctad_jax.commands.practice import SPEAKING, practice_of, practice_options
 from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
 from distinctad_jax.commands.voice import Voice
-from distinctad_jax.errors import SomeSkipped
+from distinctad_jax.errors import BadInput, SomeSkipped
 from distinctad_jax.movie.movie import Track
 from distinctad_jax.movie.practice import WORDS_PER_CHARACTER, Practice
 from distinctad_jax.tracks import read_dialogue, read_track, write_track
@@ -70,15 +71,32 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
         if path in targets:  # the track as it was spoken before, to be spoken again
             left.append(path)
         track = _track(path, given, folder, practice, voice)
+        if not seconds_of(track):
+            raise BadInput(
+                "no descriptions, and no film whose length is known", where=path, mend="give another track"
+            )
         parts, _ = parts_of(track, folder)
         for target in left:
             if target.suffix in CODECS:
                 write_sound(target, narration(parts, seconds_of(track), practice))
             else:
-                write_track(target, track)
+                _write(target, track, path)
         return _facts(track, voice, path)
 
-    return ended(*each(films(given.tracks, (".json",)), one, voice))
+    return ended(*each(tracks_of(given.tracks, (".voiced.json", ".mix.json")), one, voice))
+
+
+def tracks_of(inputs: Sequence[Path], but: tuple[str, ...]) -> list[Path]:
+    """The tracks that are named, and the JSON files of folders that are named but for those that end with `but`."""
+    found = films(inputs, (".json",))
+    return [path for path in found if path in inputs or not path.name.endswith(but)]
+
+
+def _write(target: Path, track: Track, source: Path) -> None:
+    try:
+        write_track(target, track)
+    except ValueError as error:  # what a player would not read
+        raise BadInput(str(error).rstrip("."), where=source, mend="correct it, or write .json alone") from None
 
 
 def _track(path: Path, given: argparse.Namespace, folder: Path, practice: Practice, voice: Voice) -> Track:

@@ -61,10 +61,8 @@ def render_review(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script, style = (
-        resources.files("distinctad_jax.report").joinpath(f"review.{kind}").read_text("utf-8")
-        for kind in ("js", "css")
-    )
+    folder = resources.files("distinctad_jax.report")
+    script, style = (folder.joinpath(f"review.{kind}").read_text("utf-8") for kind in ("js", "css"))
     page = environment.get_template("review.html.j2").render(
         title=track.movie,
         language=track.language if track.language.replace("-", "").isalnum() else "en",
