@@ -9,7 +9,7 @@ from types import ModuleType
 from distinctad_jax.errors import BadUsage
 from distinctad_jax.files import write_text
 from distinctad_jax.movie.movie import Line, Track
-from distinctad_jax.tracks import captions, jsonl, master, srt, webvtt
+from distinctad_jax.tracks import captions, dapt, jsonl, markdown, master, srt, table, transcript, webvtt
 from distinctad_jax.tracks.cues import Cue
 from distinctad_jax.tracks.reading import Warnings, read_text
 
@@ -48,8 +48,12 @@ FORMATS = {
     for one in (
         Format("vtt", (".vtt",), webvtt, lossy=True, extended=True),
         Format("srt", (".srt",), srt, extended=True),
+        Format("dapt", (".dapt.ttml", ".ttml", ".dapt.xml", ".dapt", ".xml"), dapt),
+        Format("csv", (".csv",), table),
         Format("json", (".json",), master),
         Format("jsonl", (".jsonl",), jsonl),
+        Format("txt", (".txt",), transcript),
+        Format("md", (".md",), markdown),
     )
 }
 """All formats by name."""
@@ -143,7 +147,7 @@ def format_of(path: Path, known: list[str]) -> Format:
     """The format of a file, which must be one of `known`. Errors: BadUsage."""
     suffix = path.suffix.lower()
     for name in known:
-        if any(end.endswith(suffix) for end in FORMATS[name].suffixes) and suffix:
+        if suffix in FORMATS[name].suffixes:
             return FORMATS[name]
-    endings = dict.fromkeys(end for name in known for end in FORMATS[name].suffixes)
+    endings = [FORMATS[name].suffixes[0] for name in known]
     raise BadUsage(f"the suffix is {suffix or 'missing'}", where=path, mend=f"use one of {', '.join(endings)}")

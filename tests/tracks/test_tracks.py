@@ -304,9 +304,9 @@ def test_missing_files_and_unknown_suffixes(tmp_path):
     with pytest.raises(BadInput, match="cannot be read"):
         (tmp_path / "b.vtt").mkdir()
         read_track(tmp_path / "b.vtt")
-    with pytest.raises(BadUsage, match=r"\.vtt, \.srt, \.json, \.jsonl"):
+    with pytest.raises(BadUsage, match=r"\.vtt, \.srt, \.dapt\.ttml, \.csv, \.json, \.jsonl"):
         read_track(tmp_path / "a.txt")
-    with pytest.raises(BadUsage, match=r"\.srt, \.vtt"):
+    with pytest.raises(BadUsage, match=r"\.vtt"):
         read_dialogue(tmp_path / "a.jsonl")
     with pytest.raises(BadUsage, match=r"\.vtt"):
         write_track(tmp_path / "a", TRACK)
