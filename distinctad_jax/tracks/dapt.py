@@ -5,6 +5,7 @@ A script event spans what is ducked, the span inside it what is spoken; times ar
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -152,6 +153,15 @@ def _name(id: str) -> str:
     return id if ttml.NC_NAME.fullmatch(id) else "id-" + id.encode("utf-8").hex()
 
 
+def _id(name: str | None) -> str:
+    """What `_name` was made from."""
+    if name and name.startswith("id-"):
+        with contextlib.suppress(ValueError):
+            id = bytes.fromhex(name.removeprefix("id-")).decode("utf-8")
+            return id if _name(id) == name else name
+    return name or ""
+
+
 def _escaped(text: str) -> str:
     return escape(_legal(text))
 
@@ -188,7 +198,7 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
                 Line(span, reader.text, spoken="nonDialogue" not in str(node.inherited("represents", DAPTM)))
             )
         else:
-            id = node.get("id", XML) or ""
+            id = _id(node.get("id", XML))
             descriptions.append(reader.description(span, "" if id in ids else id))
             ids.add(id)
     made = next((one for one in root.walk() if one.name == "metadata"), None)
@@ -229,6 +239,7 @@ class _Event:
 
     def __init__(self, node: Node, timing: ttml.Clock, language: str):
         self.node, self.timing, self.language = node, timing, language
+        self.broken = False  # whether some time is none
         self.begin, self.end = self._interval(node)
         texts = [child for child in node.children if (child.space, child.name) == (TT, "p")]
         mine = [one for one in texts if (one.inherited("lang", XML) or language) == language]
@@ -246,7 +257,9 @@ class _Event:
 
     def _time(self, node: Node, name: str) -> Fraction | None:
         expression = node.get(name)
-        return None if expression is None else self.timing.seconds(expression.strip())
+        time = None if expression is None else self.timing.seconds(expression.strip())
+        self.broken = self.broken or (expression is not None and time is None)
+        return time
 
     def spoken_span(self) -> Span | None:
         """From the first to the last moment that something is said."""
@@ -256,7 +269,7 @@ class _Event:
             for one in text.walk()
             if one.space == TT and one.name in ("p", "span") and one.own_text.strip()
         ]
-        if not spans or not self.text:
+        if not spans or not self.text or self.broken:
             return None
         start, ends = min(begin for begin, _ in spans), [end for _, end in spans if end is not None]
         if not ends or not start < max(ends) < _LONGEST:
