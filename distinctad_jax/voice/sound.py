@@ -86,6 +86,8 @@ class Programme:
             wave = wave[:, : max(total - at, 0)]
             yield from whole_pieces.add(wave)
             at += wave.shape[1]
+        if self.stream is not None and total - at > RATE and problems is not None:
+            problems.append(f"{self.path}: its sound ends at {clock(at / RATE)} of {clock(self.seconds)}")
         yield from whole_pieces.silence(total - at)
         yield from whole_pieces.rest()
 

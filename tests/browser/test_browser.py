@@ -85,7 +85,7 @@ def test_a_person_reviews_edits_and_downloads(tmp_path, film, drive, served, sch
     assert found["axe"] == found["axe_editing"] == found["axe_dark"] == []
     assert found["entries"] == 3 and found["texts"] == TEXTS
     assert [word.split()[0] for word in found["marks"]] == ["rabbit", "tree"]
-    assert found["pictures"] == ["Picture at 00:00.5"]
+    assert found["pictures"] == ["Picture at 00:01.0"]
     for suffix in ("vtt", "srt", "json"):
         write_track(tmp_path / f"ours.{suffix}", some)
     for suffix in ("vtt", "srt"):

@@ -212,3 +212,13 @@ def test_ramps_meet_between_descriptions_that_are_close(tmp_path):
     assert ducks[0].up == ducks[1].down == 0 and ducks[0].span.end == ducks[1].span.start
     assert ducks[1].up == 0.5 and ducks[2].down == pytest.approx(0.3)
     assert all(a.span.end <= b.span.start for a, b in itertools.pairwise(ducks))
+
+
+def test_a_film_that_is_cut_off_is_mixed_as_far_as_it_goes_and_told(tmp_path):
+    film = write_film(tmp_path / "film.mkv", noise(9, -25))
+    data = film.read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) * 2 // 3])
+    problems = []
+    mix = mix_of(tmp_path / "cut.mkv", tmp_path, [1.0], problems=problems)
+    assert sum(piece.shape[1] for piece in mix.pieces()) == round(mix.programme.seconds * RATE)
+    assert any("its sound ends at" in problem for problem in problems)
