@@ -103,6 +103,30 @@ def strided_tokens(
     return jnp.take_along_axis(seen, chosen[..., None], axis=1)
 
 
+def shared_bases(
+    seen: Float[Array, "batch seen width"],
+    real: Bool[Array, "batch seen"],
+    first: Float[Array, "batch bases width"],
+    *,
+    rounds: int,
+    temperature: float,
+    straight_through: bool = False,
+) -> tuple[Float[Array, "batch seen bases"], Float[Array, "batch bases width"]]:
+    """`rounds` of E- and M-step from the bases `first`: logs of the last shares, and the last bases.
+
+    With `straight_through`, the gradient of the last round goes straight to `first`.
+    """
+
+    def one_round(bases: Array, _: None) -> tuple[Array, None]:
+        return new_bases(seen, real, log_shares(seen, bases, temperature), bases), None
+
+    bases, _ = jax.lax.scan(one_round, first, length=rounds - 1)
+    if straight_through:
+        bases = first + jax.lax.stop_gradient(bases - first)
+    shares = log_shares(seen, bases, temperature)
+    return shares, new_bases(seen, real, shares, bases)
+
+
 class ContextualEMAttention(nnx.Module):
     """Soft-clusters the visual tokens of a window into a few bases and tells the tokens what is shared.
 
@@ -196,15 +220,15 @@ class ContextualEMAttention(nnx.Module):
     ) -> tuple[Float[Array, "batch seen bases"], Float[Array, "batch bases width"]]:
         """R rounds: the shares of the last E-step and the bases of the last M-step."""
 
-        def one_round(bases: Array, _: None) -> tuple[Array, None]:
-            return new_bases(seen, real, log_shares(seen, bases, self.config.temperature), bases), None
-
-        first = self._first_bases(seen, real)
-        bases, _ = jax.lax.scan(one_round, first, length=self.config.rounds - 1)
-        if self.config.gradient == "stop" and self.config.init == "learned":
-            bases = first + jax.lax.stop_gradient(bases - first)  # the last round's gradient goes straight to them
-        shares = log_shares(seen, bases, self.config.temperature)
-        return jnp.exp(shares), new_bases(seen, real, shares, bases)
+        shares, bases = shared_bases(
+            seen,
+            real,
+            self._first_bases(seen, real),
+            rounds=self.config.rounds,
+            temperature=self.config.temperature,
+            straight_through=self.config.gradient == "stop" and self.config.init == "learned",
+        )
+        return jnp.exp(shares), bases
 
     def _move(self, bases: Float[Array, "batch bases width"], real: Bool[Array, " batch"]) -> None:
         """Moves the buffer toward the batch's mean; windows of padding have no say in it."""

@@ -6,22 +6,24 @@ It reads embeddings, not ids, because the narrator puts visual tokens between th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from distinctad_jax.models.cache import Cache, continue_blocks, empty_cache
 from distinctad_jax.models.layers import (
+    NO_LORA,
     Block,
     BlockConfig,
-    Memory,
+    LoraConfig,
     causal_mask,
     dropout,
     layer_norm,
     normal,
     run_blocks,
+    scores,
 )
 
 
@@ -37,6 +39,7 @@ class Gpt2Config:
     dropout: float = 0.0  # of embeddings, attention weights and both residual branches; only where a key is given
     dtype: str = "float32"
     remat: bool = False
+    lora: LoraConfig = NO_LORA
 
     def __post_init__(self) -> None:
         if min(self.vocab, self.length, self.layers) < 1:
@@ -51,6 +54,7 @@ class Gpt2Config:
             activation="gelu_tanh",
             stddev_residual=0.02 * (2 * self.layers) ** -0.5,
             dropout=self.dropout,
+            lora=self.lora,
             dtype=self.dtype,
         )
 
@@ -62,19 +66,6 @@ GPT2_PRESETS: dict[str, Gpt2Config] = {
     "gpt2-xl": Gpt2Config(50257, 1024, 1600, 48, 25),
     "tiny": Gpt2Config(512, 64, 32, 2, 2),
 }
-
-
-class Cache(NamedTuple):
-    """What the model remembers of the tokens so far. Every array but `filled` leads with `batch`."""
-
-    layers: tuple[Memory, ...]
-    real: Bool[Array, "batch length"]
-    filled: Int[Array, ""]  # slots written, padding counted
-
-    def rows(self, order: Int[Array, " rows"]) -> Cache:
-        """The memories of the rows `order`, in that order and as often as they stand in it (for beam search)."""
-        layers = tuple(Memory(memory.keys[order], memory.values[order]) for memory in self.layers)
-        return Cache(layers, self.real[order], self.filled)
 
 
 class Gpt2(nnx.Module):
@@ -116,7 +107,7 @@ class Gpt2(nnx.Module):
         places = jnp.maximum(earlier + jnp.cumsum(real, axis=1, dtype=jnp.int32) - 1, 0)
         tokens = (embeddings + jnp.take(self.positions[...], places, axis=0)).astype(self.config.dtype)
         if cache is not None:
-            tokens, cache = self._continue(tokens, real, cache)
+            tokens, cache = continue_blocks(self.blocks, tokens, real, cache)
             return self.norm_after(tokens), cache
         mask = causal_mask(seen) & real[:, None, :]
         if key is not None:
@@ -125,28 +116,15 @@ class Gpt2(nnx.Module):
         tokens = run_blocks(self.blocks, tokens, mask, remat=self.config.remat, key=key)
         return self.norm_after(tokens), None
 
-    def _continue(
-        self, tokens: Float[Array, "batch seen width"], real: Bool[Array, "batch seen"], cache: Cache
-    ) -> tuple[Float[Array, "batch seen width"], Cache]:
-        known = jax.lax.dynamic_update_slice(cache.real, real, (0, cache.filled))
-        slots = cache.filled + jnp.arange(tokens.shape[1])
-        mask = known[:, None, :] & (jnp.arange(known.shape[1]) <= slots[:, None])
-        memories = []
-        for block, memory in zip(self.blocks, cache.layers, strict=True):
-            tokens, memory = block(tokens, mask, memory=memory, slot=cache.filled)
-            memories.append(memory)
-        return tokens, Cache(tuple(memories), known, cache.filled + tokens.shape[1])
-
     def logits(self, hidden: Float[Array, "*rows width"]) -> Float[Array, "*rows vocab"]:
         """float32 scores of the next token, with the tied embedding table."""
         table = self.token_embedding[...].astype(self.config.dtype)
-        return jnp.einsum("...w,vw->...v", hidden.astype(table.dtype), table, preferred_element_type=jnp.float32)
+        return scores(hidden.astype(table.dtype), table)
 
     def new_cache(self, batch: int, length: int) -> Cache:
         """An empty memory for `batch` rows of at most `length` tokens, padding counted."""
         if not 1 <= length <= self.config.length:
             raise ValueError(f"a cache holds 1..{self.config.length} tokens, got {length}.")
-        shape = (batch, length, self.config.heads, self.config.width // self.config.heads)
-        empty = jnp.zeros(shape, self.config.dtype)
-        layers = tuple(Memory(empty, empty) for _ in range(self.config.layers))
-        return Cache(layers, jnp.zeros((batch, length), bool), jnp.zeros((), jnp.int32))
+        config = self.config
+        depth = config.width // config.heads
+        return empty_cache(config.layers, batch, length, config.heads, depth, config.dtype)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import einops
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from distinctad_jax.models.cache import Memory
 
 EPSILON = 1e-5  # CLIP's and GPT-2's; Flax's default is 1e-6, which moves the output by more than rounding does
 DTYPES = ("float32", "bfloat16")
@@ -40,6 +41,40 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"quick_gelu": quick_gelu, "g
 
 
 @dataclass(frozen=True)
+class LoraConfig:
+    """Low-rank updates beside some of a block's maps, multiplied by alpha / rank; rank 0 is none.
+
+    targets: names of maps, or "attention" or "mlp" for all maps of that part.
+    Source: LoRA (arXiv 2106.09685). Rank, alpha and targets are our defaults.
+    """
+
+    rank: int = 0
+    alpha: float = 16.0
+    targets: tuple[str, ...] = ("attention",)
+
+    def __post_init__(self) -> None:
+        if self.rank < 0 or not self.alpha > 0 or not self.targets:
+            raise ValueError(f"low-rank updates need rank >= 0, alpha > 0 and targets, got {self}.")
+
+    def fits(self, width: int, maps: dict[str, tuple[str, ...]]) -> None:
+        """Errors: ValueError if blocks of this width have no such maps, named by their part, or no such rank."""
+        if self.rank > width:
+            raise ValueError(f"the rank of low-rank updates must lie in 0..width = {width}, got {self.rank}.")
+        known = {*maps, *(name for names in maps.values() for name in names)}
+        unknown = sorted(set(self.targets) - known)
+        if self.rank and unknown:
+            raise ValueError(f"no map is called {unknown[0]!r}; targets are among {', '.join(sorted(known))}.")
+
+    def of(self, part: str, name: str) -> LoraConfig:
+        """The update of one map: this one if it or its part is a target, or else none."""
+        return self if {part, name} & set(self.targets) else NO_LORA
+
+
+NO_LORA = LoraConfig()
+BLOCK_MAPS = {"attention": ("qkv", "out"), "mlp": ("up", "down")}
+
+
+@dataclass(frozen=True)
 class BlockConfig:
     """One pre-norm transformer block. `stddev*` are the sizes of the random starting weights."""
 
@@ -50,7 +85,7 @@ class BlockConfig:
     stddev_up: float = 0.02
     stddev_residual: float = 0.02  # of the two maps that write to the residual stream
     dropout: float = 0.0
-    lora_rank: int = 0  # 0: no low-rank update
+    lora: LoraConfig = NO_LORA
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
@@ -64,8 +99,7 @@ class BlockConfig:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}.")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), got {self.dropout}.")
-        if not 0 <= self.lora_rank <= self.width:
-            raise ValueError(f"lora_rank must lie in 0..width = {self.width}, got {self.lora_rank}.")
+        self.lora.fits(self.width, BLOCK_MAPS)
 
 
 def layer_norm(width: int, *, dtype: str = "float32", rngs: nnx.Rngs) -> nnx.LayerNorm:
@@ -73,11 +107,11 @@ def layer_norm(width: int, *, dtype: str = "float32", rngs: nnx.Rngs) -> nnx.Lay
     return nnx.LayerNorm(width, epsilon=EPSILON, use_fast_variance=False, dtype=jnp.dtype(dtype), rngs=rngs)
 
 
-def normal(stddev: float, shape: tuple[int, ...], rngs: nnx.Rngs) -> nnx.Param:
-    """A float32 parameter drawn from a normal distribution; zeros if `stddev` is 0."""
+def normal(stddev: float, shape: tuple[int, ...], rngs: nnx.Rngs, dtype: str = "float32") -> nnx.Param:
+    """A parameter drawn from a normal distribution; zeros if `stddev` is 0."""
     if stddev == 0:
-        return nnx.Param(jnp.zeros(shape, jnp.float32))
-    return nnx.Param(nnx.initializers.normal(stddev)(rngs.params(), shape, jnp.float32))
+        return nnx.Param(jnp.zeros(shape, dtype))
+    return nnx.Param(nnx.initializers.normal(stddev)(rngs.params(), shape, jnp.dtype(dtype)))
 
 
 def dropout(values: Float[Array, "*shape"], rate: float, key: PRNGKeyArray | None) -> Float[Array, "*shape"]:
@@ -89,11 +123,11 @@ def dropout(values: Float[Array, "*shape"], rate: float, key: PRNGKeyArray | Non
 
 
 class Linear(nnx.Module):
-    """An affine map, with a low-rank update beside it if `lora_rank` is not 0.
+    """An affine map, with a low-rank update beside it if `lora` has a rank.
 
     Shapes: `... inputs` to `... outputs`. Kernel `inputs outputs`, bias `outputs`; lora_a `inputs rank`,
       lora_b `rank outputs`, which starts at zero, so the update changes nothing until it is trained.
-    Source: LoRA (arXiv 2106.09685) with alpha equal to the rank, that is, a scale of 1.
+    `weights` is what kernel and bias are kept in; a low-rank update learns, and is float32 always.
     """
 
     def __init__(
@@ -103,15 +137,17 @@ class Linear(nnx.Module):
         *,
         bias: bool = True,
         stddev: float = 0.02,
-        lora_rank: int = 0,
+        lora: LoraConfig = NO_LORA,
         dtype: str = "float32",
+        weights: str = "float32",
         rngs: nnx.Rngs,
     ):
         self.dtype = dtype
-        self.kernel = normal(stddev, (inputs, outputs), rngs)
-        self.bias = nnx.Param(jnp.zeros((outputs,), jnp.float32)) if bias else None
-        self.lora_a = normal(inputs**-0.5, (inputs, lora_rank), rngs) if lora_rank else None
-        self.lora_b = normal(0.0, (lora_rank, outputs), rngs) if lora_rank else None
+        self.scale = lora.alpha / lora.rank if lora.rank else 1.0
+        self.kernel = normal(stddev, (inputs, outputs), rngs, weights)
+        self.bias = nnx.Param(jnp.zeros((outputs,), weights)) if bias else None
+        self.lora_a = normal(inputs**-0.5, (inputs, lora.rank), rngs) if lora.rank else None
+        self.lora_b = normal(0.0, (lora.rank, outputs), rngs) if lora.rank else None
 
     def __call__(self, tokens: Float[Array, "... inputs"]) -> Float[Array, "... outputs"]:
         tokens = tokens.astype(self.dtype)
@@ -119,7 +155,8 @@ class Linear(nnx.Module):
         if self.bias is not None:
             mapped = mapped + self.bias[...].astype(self.dtype)
         if self.lora_a is not None and self.lora_b is not None:
-            mapped = mapped + (tokens @ self.lora_a[...].astype(self.dtype)) @ self.lora_b[...].astype(self.dtype)
+            down = tokens @ self.lora_a[...].astype(self.dtype)
+            mapped = mapped + self.scale * (down @ self.lora_b[...].astype(self.dtype))
         return mapped
 
 
@@ -130,8 +167,8 @@ def causal_mask(seen: int) -> Bool[Array, "one seen seen"]:
 
 def attend(
     queries: Float[Array, "batch seen heads depth"],
-    keys: Float[Array, "batch keys heads depth"],
-    values: Float[Array, "batch keys heads depth"],
+    keys: Float[Array, "batch keys shared depth"],
+    values: Float[Array, "batch keys shared depth"],
     mask: Bool[Array, "#batch #seen keys"] | None = None,
     *,
     rate: float = 0.0,
@@ -139,24 +176,76 @@ def attend(
 ) -> Float[Array, "batch seen heads depth"]:
     """Scaled dot-product attention; a query with no key to look at gets zeros, not NaN and not an average.
 
-    `rate` and `key`: dropout of attention weights.
+    There may be fewer heads of keys and values than of queries: each then serves as many neighbouring query heads.
+    `rate` and `key`: dropout of attention weights. Without mask and dropout, bfloat16 on a GPU takes cuDNN's fused
+    kernel, which never writes the weights to memory.
     """
-    logits = jnp.einsum("bqhd,bkhd->bhqk", queries, keys, preferred_element_type=jnp.float32)
-    logits = logits * queries.shape[-1] ** -0.5
+    if mask is None and (key is None or rate == 0) and queries.dtype == jnp.bfloat16 and _has_fused_attention():
+        return jax.nn.dot_product_attention(queries, keys, values, implementation="cudnn")
+    return _attend(queries, keys, values, mask, "bksd", rate=rate, key=key)
+
+
+def recall(
+    queries: Float[Array, "batch seen heads depth"], memory: Memory, mask: Bool[Array, "#batch #seen length"] | None
+) -> Float[Array, "batch seen heads depth"]:
+    """`attend` to all that a memory holds and the mask allows."""
+    return _attend(queries, memory.keys, memory.values, mask, "bskd")
+
+
+def _attend(
+    queries: Float[Array, "batch seen heads depth"],
+    keys: Float[Array, "batch first second depth"],
+    values: Float[Array, "batch first second depth"],
+    mask: Bool[Array, "#batch #seen keys"] | None,
+    stored: str,
+    *,
+    rate: float = 0.0,
+    key: PRNGKeyArray | None = None,
+) -> Float[Array, "batch seen heads depth"]:
+    """`stored` tells the axes of keys and values: (b)atch, (k)eys, (s)hared heads, (d)epth."""
+    batch, seen, heads, depth = queries.shape
+    shared = keys.shape[stored.index("s")]
+    grouped = queries.reshape(batch, seen, shared, heads // shared, depth)
+    logits = jnp.einsum(f"bqsgd,{stored}->bsgqk", grouped, keys, preferred_element_type=jnp.float32)
+    logits = logits * depth**-0.5
     if mask is not None:
-        logits = jnp.where(mask[:, None], logits, jnp.finfo(jnp.float32).min)
+        mask = mask[:, None, None]
+        logits = jnp.where(mask, logits, jnp.finfo(jnp.float32).min)
     weights = jax.nn.softmax(logits, axis=-1)
     if mask is not None:
-        weights = jnp.where(mask[:, None], weights, 0)
-    weights = dropout(weights, rate, key)
-    return jnp.einsum("bhqk,bkhd->bqhd", weights.astype(values.dtype), values)
+        weights = jnp.where(mask, weights, 0)
+    weights = dropout(weights, rate, key).astype(values.dtype)
+    return jnp.einsum(f"bsgqk,{stored}->bqsgd", weights, values).reshape(queries.shape)
 
 
-class Memory(NamedTuple):
-    """What one attention layer remembers of the tokens that it has seen."""
+def _has_fused_attention() -> bool:
+    """Whether programs are compiled for a GPU that cuDNN's attention runs on (compute capability 8 and later)."""
+    if jax.default_backend() != "gpu":
+        return False
+    return float(getattr(jax.local_devices()[0], "compute_capability", "0")) >= 8.0
 
-    keys: Float[Array, "batch length heads depth"]
-    values: Float[Array, "batch length heads depth"]
+
+@jax.custom_vjp
+def scores(hidden: Float[Array, "*rows width"], table: Float[Array, "vocab width"]) -> Float[Array, "*rows vocab"]:
+    """float32 inner products with every row of a table, as a language model scores its vocabulary.
+
+    The gradient is rounded to the type of `hidden` before it is multiplied: in bfloat16, a product with a float32
+    factor would run on the slow units.
+    """
+    return jnp.einsum("...w,vw->...v", hidden, table, preferred_element_type=jnp.float32)
+
+
+def _scores_forward(hidden: Array, table: Array) -> tuple[Array, tuple[Array, Array]]:
+    return scores(hidden, table), (hidden, table)
+
+
+def _scores_backward(kept: tuple[Array, Array], slopes: Array) -> tuple[Array, Array]:
+    hidden, table = kept
+    slopes = slopes.astype(hidden.dtype)
+    return jnp.einsum("...v,vw->...w", slopes, table), jnp.einsum("...v,...w->vw", slopes, hidden)
+
+
+scores.defvjp(_scores_forward, _scores_backward)
 
 
 class SelfAttention(nnx.Module):
@@ -168,9 +257,10 @@ class SelfAttention(nnx.Module):
 
     def __init__(self, config: BlockConfig, *, rngs: nnx.Rngs):
         self.heads, self.dropout = config.heads, config.dropout
-        shared = {"lora_rank": config.lora_rank, "dtype": config.dtype, "rngs": rngs}
-        self.qkv = Linear(config.width, 3 * config.width, stddev=config.stddev, **shared)
-        self.out = Linear(config.width, config.width, stddev=config.stddev_residual, **shared)
+        shared = {"dtype": config.dtype, "rngs": rngs}
+        lora = {name: config.lora.of("attention", name) for name in BLOCK_MAPS["attention"]}
+        self.qkv = Linear(config.width, 3 * config.width, stddev=config.stddev, lora=lora["qkv"], **shared)
+        self.out = Linear(config.width, config.width, stddev=config.stddev_residual, lora=lora["out"], **shared)
 
     def __call__(
         self,
@@ -185,10 +275,8 @@ class SelfAttention(nnx.Module):
         fused = einops.rearrange(self.qkv(tokens), "b s (h three d) -> three b s h d", h=self.heads, three=3)
         queries, keys, values = fused[0], fused[1], fused[2]
         if memory is not None and slot is not None:
-            start = (0, slot, 0, 0)
-            keys = jax.lax.dynamic_update_slice(memory.keys, keys.astype(memory.keys.dtype), start)
-            values = jax.lax.dynamic_update_slice(memory.values, values.astype(memory.values.dtype), start)
-            memory = Memory(keys, values)
+            memory = memory.extended(keys, values, slot)
+            return self.out(recall(queries, memory, mask).reshape(tokens.shape)), memory
         joined = attend(queries, keys, values, mask, rate=self.dropout, key=key)
         return self.out(joined.reshape(tokens.shape)), memory
 
@@ -239,7 +327,7 @@ class Mlp(nnx.Module):
         activation: str = "quick_gelu",
         stddev: float = 0.02,
         stddev_out: float = 0.02,
-        lora_rank: int = 0,
+        lora: LoraConfig = NO_LORA,
         bias: bool = True,
         dtype: str = "float32",
         rngs: nnx.Rngs,
@@ -247,9 +335,9 @@ class Mlp(nnx.Module):
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}.")
         self.activation = activation
-        shared = {"bias": bias, "lora_rank": lora_rank, "dtype": dtype, "rngs": rngs}
-        self.up = Linear(width, hidden, stddev=stddev, **shared)
-        self.down = Linear(hidden, outputs or width, stddev=stddev_out, **shared)
+        shared = {"bias": bias, "dtype": dtype, "rngs": rngs}
+        self.up = Linear(width, hidden, stddev=stddev, lora=lora.of("mlp", "up"), **shared)
+        self.down = Linear(hidden, outputs or width, stddev=stddev_out, lora=lora.of("mlp", "down"), **shared)
 
     def __call__(self, tokens: Float[Array, "... width"]) -> Float[Array, "... outputs"]:
         return self.down(ACTIVATIONS[self.activation](self.up(tokens)))
@@ -269,7 +357,7 @@ class Block(nnx.Module):
             activation=config.activation,
             stddev=config.stddev_up,
             stddev_out=config.stddev_residual,
-            lora_rank=config.lora_rank,
+            lora=config.lora,
             dtype=config.dtype,
             rngs=rngs,
         )

@@ -10,7 +10,16 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, UInt8
 
-from distinctad_jax.models.layers import Block, BlockConfig, Linear, causal_mask, layer_norm, normal, run_blocks
+from distinctad_jax.models.layers import (
+    Block,
+    BlockConfig,
+    Linear,
+    LoraConfig,
+    causal_mask,
+    layer_norm,
+    normal,
+    run_blocks,
+)
 
 # Mean and deviation of CLIP's training images, per colour channel, in 0..1.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -28,7 +37,7 @@ def _clip_block(
         stddev=width**-0.5,
         stddev_up=(2 * width) ** -0.5,
         stddev_residual=(2 * layers * width) ** -0.5,
-        lora_rank=lora_rank,
+        lora=LoraConfig(lora_rank, float(max(lora_rank, 1)), ("attention", "mlp")),  # a scale of 1
         dtype=dtype,
     )
 

@@ -6,11 +6,20 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from distinctad_jax.models.layers import ACTIVATIONS, BlockConfig, CrossAttention, Linear, Mlp, attend, dropout
+from distinctad_jax.models.layers import (
+    ACTIVATIONS,
+    BlockConfig,
+    CrossAttention,
+    Linear,
+    LoraConfig,
+    Mlp,
+    attend,
+    dropout,
+)
 
 
 def test_a_low_rank_update_starts_as_nothing_and_can_learn():
-    plain, updated = (Linear(6, 9, lora_rank=rank, rngs=nnx.Rngs(0)) for rank in (0, 2))
+    plain, updated = (Linear(6, 9, lora=LoraConfig(rank, alpha=2.0), rngs=nnx.Rngs(0)) for rank in (0, 2))
     tokens = jnp.arange(12.0).reshape(2, 6) / 12
     np.testing.assert_array_equal(updated(tokens), plain(tokens))
     graph, state = nnx.split(updated)
