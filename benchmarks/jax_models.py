@@ -7,6 +7,7 @@ are bfloat16 and parameters that learn float32, as configs/ has them at size bas
 from __future__ import annotations
 
 import dataclasses
+import platform
 import re
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import __version__ as flax_version
 from flax import nnx
 from workloads import BASES, FRAMES, IMAGE, PREFIX, READ, SEEN, TEXT_VOCAB, VOCAB, WIDTH, WORDS, serve
 
@@ -185,4 +187,5 @@ def matmul() -> float:
 
 if __name__ == "__main__":
     matmul()
-    serve(prepare, matmul)
+    versions = {"jax": jax.__version__, "flax": flax_version, "python": platform.python_version()}
+    serve(prepare, matmul, {"device": jax.devices()[0].device_kind, **versions})

@@ -31,6 +31,10 @@ HERE = Path(__file__).parent
 SHORT = 0.5  # seconds: what is done sooner is repeated within a run
 
 
+class NotReady(RuntimeError):
+    """A side could not make a workload ready: too large for the device, say."""
+
+
 class Side:
     """A process that holds one workload at a time ready, ours or the peer's."""
 
@@ -39,6 +43,8 @@ class Side:
         if device == "cpu":
             one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
             environment |= one | {"JAX_PLATFORMS": "cpu"}
+        else:
+            environment.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.92")
         self.process = subprocess.Popen(
             [python, str(HERE / script), device],
             env=environment,
@@ -47,6 +53,7 @@ class Side:
             text=True,
             preexec_fn=pin if device == "cpu" else None,
         )
+        self.about: dict[str, Any] = self.ask(about=True)
 
     def ask(self, **request: Any) -> dict[str, float]:
         """Errors: SystemExit if the process has ended."""
@@ -70,9 +77,11 @@ def pin() -> None:
 
 def timed(side: Side, workload: Workload, device: str) -> tuple[int, float]:
     """Makes a workload ready: how often to run it at a time, and the seconds that making it ready took."""
-    prepared = side.ask(prepare=workload.kind, sizes=workload.sizes)["prepared"]
+    answer: dict[str, Any] = side.ask(prepare=workload.kind, sizes=workload.sizes)
+    if "failed" in answer:
+        raise NotReady(answer["failed"])
     once = side.ask(run=1)["wall" if device == "gpu" else "cpu"]
-    return max(1, round(SHORT / max(once, 1e-4))), prepared
+    return max(1, round(SHORT / max(once, 1e-4))), answer["prepared"]
 
 
 def in_turn(ours: Side, peer: Side | None, workload: Workload, pairs: int) -> dict[str, Any]:
@@ -114,24 +123,36 @@ def row(
 
 
 def on_accelerator(side: Side, workload: Workload, runs: int) -> tuple[list[float], float]:
-    """Wall seconds of the runs of one side, and of making it ready."""
-    times, prepared = timed(side, workload, "gpu")
-    return [side.ask(run=times)["wall"] for _ in range(runs)], prepared
+    """Wall seconds of the runs of one side, and of making it ready; no runs if it could not be made ready."""
+    try:
+        times, prepared = timed(side, workload, "gpu")
+    except NotReady as reason:
+        print(f"{workload.name}: {reason}", file=sys.stderr, flush=True)
+        return [], 0.0
+    seconds = [side.ask(run=times)["wall"] for _ in range(runs)]
+    print(f"{workload.name}: {statistics.median(seconds):.4g} s", file=sys.stderr, flush=True)
+    return seconds, prepared
 
 
-def accelerated(workloads: list[Workload], torch_python: str | None, runs: int) -> list[dict[str, Any]]:
-    """All of ours, then all of the peer's."""
+def accelerated(
+    workloads: list[Workload], torch_python: str | None, runs: int
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """All of ours, then all of the peer's; and what they ran on."""
     ours = Side(sys.executable, "jax_models.py", "gpu")
     product = statistics.median(ours.ask(matmul=True)["wall"] for _ in range(3))
-    mine = [told(workload, on_accelerator(ours, workload, runs)) for workload in workloads]
+    mine = [on_accelerator(ours, workload, runs) for workload in workloads]
     ours.close()
+    about = {"ours": ours.about}
     theirs: list[list[float]] = [[] for _ in workloads]
     if torch_python:
         peer = Side(torch_python, "torch_models.py", "gpu")
-        theirs = [told(workload, on_accelerator(peer, workload, runs))[0] for workload in workloads]
+        theirs = [on_accelerator(peer, workload, runs)[0] for workload in workloads]
         peer.close()
+        about["peer"] = peer.about
     made = []
     for workload, (seconds, compiling), others in zip(workloads, mine, theirs, strict=True):
+        if not seconds:
+            continue
         ratios = [statistics.median(others) / statistics.median(seconds)] if others else []
         line = row(workload, seconds, others, ratios, product, compiling)
         if workload.kind in ("greedy", "beam"):
@@ -139,32 +160,30 @@ def accelerated(workloads: list[Workload], torch_python: str | None, runs: int) 
         else:
             line["share_of_peak"] = workload.flops() / line["seconds"] / PEAK
         made.append(line)
-    return made
-
-
-def told(workload: Workload, found: Any) -> Any:
-    """`found`, after a word of it on standard error: a run of many minutes should not look dead."""
-    print(f"{workload.name}: {statistics.median(found[0]):.4g} s", file=sys.stderr, flush=True)
-    return found
+    return made, about
 
 
 def measure(device: str, torch_python: str | None, pairs: int, only: str) -> dict[str, Any]:
-    """All figures, with what they were measured on."""
+    """All figures. Errors: NotReady on a CPU, where every workload fits."""
     chosen = [each for each in (of_accelerator() if device == "gpu" else of_cpu()) if only in each.name]
     if not chosen:
         raise SystemExit(f"error: --only={only}: no such workload")
     if device == "gpu":
-        rows = accelerated(chosen, torch_python, pairs)
+        rows, about = accelerated(chosen, torch_python, pairs)
     else:
         ours = Side(sys.executable, "jax_models.py", "cpu")
         peer = Side(torch_python, "torch_models.py", "cpu") if torch_python else None
         rows = []
         for workload in chosen:
             rows.append(in_turn(ours, peer, workload, pairs))
-            told(workload, (rows[-1]["runs"], 0))
-        for side in (ours, *([peer] if peer else [])):
+            # A run of many minutes should not look dead.
+            print(f"{workload.name}: {rows[-1]['seconds']:.4g} s", file=sys.stderr, flush=True)
+        sides = {"ours": ours} | ({"peer": peer} if peer else {})
+        for side in sides.values():
             side.close()
-    return {"device": device, "workloads": rows}
+        about = {name: side.about for name, side in sides.items()}
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True).stdout.strip()
+    return {"device": device, "commit": commit, **about, "workloads": rows}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+import transformers
 from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel
 from workloads import (
     BASES,
@@ -209,4 +210,6 @@ if __name__ == "__main__":
     else:
         torch.backends.cuda.matmul.allow_tf32 = True
         matmul()
-    serve(prepare, matmul)
+    device = torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu"
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    serve(prepare, matmul, {"device": device, **versions})
