@@ -55,7 +55,10 @@ setup(
     extras_require={
         "gpu": ["jax[cuda13]>=0.10.2"],
         "tpu": ["jax[tpu]>=0.10.2"],
+        "h5": ["h5py>=3.13"],
+        "beam": ["apache-beam>=2.77"],  # asks for an older protobuf and pyarrow: an environment of its own
         "test": [
+            "h5py>=3.13",
             "pytest>=9",
             "pytest-xdist>=3.8",
             "hypothesis>=6.150",

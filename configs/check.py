@@ -16,7 +16,7 @@ def get_config(size: str = "toy") -> ConfigDict:
     config.update(
         {
             "recipe": "check",
-            "check": {"annotations": "", "kind": "auto", "encoding": "utf-8", "bad_rows": "error", "clips": 8},
+            "check": {"annotations": "", "kind": "auto", "encoding": "auto", "bad_rows": "error", "clips": 8},
         }
     )
     return config

@@ -10,9 +10,10 @@ from ml_collections import ConfigDict
 
 from distinctad_jax.config import choose, earlier
 
-FILES = {"annotations": "", "videos": "", "subtitles": "", "cast": "", "splits": ""}
+FILES = {"annotations": "", "videos": "", "features": "", "subtitles": "", "cast": "", "splits": ""}
 PACK = {"source": "files", "kind": "auto", "frames": 8, "image_size": 224, "jpeg_quality": 90, "workers": 2}
-PACK |= FILES | {"bad_rows": "error", "missing_videos": "error"}
+PACK |= FILES | {"bad_rows": "error", "missing_videos": "error", "max_bad_clips": 0.01, "encoding": "auto"}
+PACK |= {"rule": "centres", "features_fps": 5.0, "features_tower": "", "beam": ""}
 
 
 def get_config(size: str = "toy") -> ConfigDict:

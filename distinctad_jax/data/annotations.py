@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distinctad_jax.data.cast import read_cast, read_splits
+from distinctad_jax.data.faces import read_faces, read_numbers
 from distinctad_jax.data.library import movies_from, safe_name
-from distinctad_jax.data.rows import TRAPS, Annotations, Report, Row
+from distinctad_jax.data.rows import FAULTS, TRAPS, Annotations, Report, Row
 from distinctad_jax.data.tables import Flaw, Table, TableRow, read_table, refuse
 from distinctad_jax.errors import BadInput
 
@@ -21,8 +22,12 @@ __all__ = ["KINDS", "Annotations", "Report", "Row", "movies_from", "read_annotat
 
 # No digits but 0-9, no blanks, underscores, nan or inf, all of which float() would take.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_DAMAGED = re.compile("[\ufffd\x80-\x9f]")
+# Lost characters, C1 controls, UTF-8 that was read as cp1252, and letters that became question marks.
+_DAMAGED = re.compile(
+    "[\ufffd\x80-\x9f]|[ÂÃ][\u0080-\u00bf\u2018-\u203a€™]|â€|\\?€\\?|(?<=[^\\W\\d])\\?\\?(?=[^\\W\\d])"
+)
 _PLACEHOLDER = re.compile(r"\bSOMEONE\b")
+_SAME = 5e-4  # s; tables state milliseconds
 _MEND = "correct the rows, or drop them by name (bad_rows drop)"
 
 
@@ -37,12 +42,23 @@ class _Kind:
     video: tuple[str, ...] = ()
     start: tuple[str, ...] = ("start",)
     end: tuple[str, ...] = ("end",)
+    own_file: str = ""
+    numbers: str = ""
+    faces: str = ""
 
 
 KINDS = {
     "cmdad": _Kind(("cmd_filename",), ("movie", "imdbid"), ("text",), ("imdbid",), ("cmd_filename",)),
-    "tvad": _Kind(("imdbid_pe",), ("imdbid_pe",), ("text",), ("imdbid_pe",)),
-    "madeval": _Kind(("lsmdc_filename",), ("movie",), ("sentence",), ("imdb", "imdbid")),
+    "tvad": _Kind(
+        ("imdbid_pe",),
+        ("imdbid_pe",),
+        ("text",),
+        ("imdbid_pe",),
+        own_file="tvad_name",
+        numbers="tvad_index",
+        faces="pred_ids",
+    ),
+    "madeval": _Kind(("lsmdc_filename",), ("movie",), ("sentence",), ("imdb", "imdbid"), own_file="lsmdc_filename"),
     "generic": _Kind(
         (),
         ("movie", "movie_id", "film", "video", "imdbid"),
@@ -67,10 +83,13 @@ class _Columns:
     video: str
     part: str
     duration: str
+    own_file: str = ""
+    numbers: str = ""
+    faces: str = ""
 
 
 def read_annotations(
-    path: Path, *, kind: str = "auto", encoding: str = "utf-8", times: str = "auto", bad_rows: str = "error"
+    path: Path, *, kind: str = "auto", encoding: str = "auto", times: str = "auto", bad_rows: str = "error"
 ) -> Annotations:
     """Reads a table of descriptions: CMD-AD, MAD-Eval, TV-AD, or any with movie, start, end and text.
 
@@ -79,6 +98,7 @@ def read_annotations(
     are of a file that holds only a part of its film; then each file is a movie of its own.
     `bad_rows`: `error` refuses a table with a row that cannot be used, `drop` counts such rows. Dropped and counted
     in any case: rows without text, rows that repeat another in movie, times and text, rows that start past the end.
+    `encoding`: see `tables.read_table`.
 
     Units:  seconds.
     Errors: BadInput, naming file, line and column, for missing columns and, unless dropped, for rows that are ragged,
@@ -108,7 +128,7 @@ def read_annotations(
     if flaws and bad_rows == "error":
         refuse(path, flaws, _MEND)
     rows = _parted(rows, scaled=times == "scaled")
-    dropped = Counter({"cannot be used": len(flaws)})
+    dropped: dict[str, list[int]] = {"cannot be used": sorted(flaw.line for flaw in flaws)}
     used = _sifted(rows, dropped)
     if not used:
         raise BadInput("not one row can be used", where=path, mend="give a table with descriptions")
@@ -119,8 +139,13 @@ def read_annotations(
         rows=len(table.rows) + len(table.flaws),
         used=len(used),
         movies=len({row.movie for row in used}),
-        dropped={reason: count for reason, count in dropped.items() if count},
+        dropped={reason: len(lines) for reason, lines in dropped.items() if lines},
         traps=_traps(used),
+        faults={
+            name: tuple(sorted(flaw.line for flaw in flaws if flaw.reversed == (name == "reversed")))
+            for name in FAULTS
+        },
+        dropped_lines={reason: tuple(lines) for reason, lines in dropped.items() if lines},
     )
     return Annotations(tuple(used), report)
 
@@ -154,6 +179,9 @@ def _choose(table: Table, kind: str, times: str) -> _Columns:
         video=first(what.video),
         part=first(("cmd_clip_idx",)),
         duration=first(("movie_duration",)),
+        own_file=first((what.own_file,)),
+        numbers=first((what.numbers,)),
+        faces=first((what.faces,)),
     )
     wanted = {"movie": what.movie, "text": what.text, "start": what.start, "end": what.end}
     missing = [names for role, names in wanted.items() if not getattr(chosen, role)]
@@ -204,11 +232,20 @@ def _row(record: TableRow, columns: _Columns) -> Row | Flaw:
         except ValueError as error:
             return Flaw(record.line, column, str(error))
     if bounds[0] < 0 or bounds[1] <= bounds[0]:
-        return Flaw(record.line, columns.end, f"from {bounds[0]} to {bounds[1]} s; a row needs 0 <= start < end")
+        told = f"from {bounds[0]} to {bounds[1]} s; a row needs 0 <= start < end"
+        return Flaw(record.line, columns.end, told, reversed=bounds[0] >= 0)
     try:
         duration = _number(fields.get(columns.duration)) if columns.duration else None
     except ValueError as error:
         return Flaw(record.line, columns.duration, str(error))
+    own = str(fields.get(columns.own_file, "") or "").strip()
+    if own and not safe_name(own):
+        return Flaw(record.line, columns.own_file, f"{own[:80]!r} is no file name inside a folder")
+    try:
+        numbers = read_numbers(fields.get(columns.numbers))
+        faces = read_faces(fields.get(columns.faces)) if columns.faces else None
+    except ValueError as error:
+        return Flaw(record.line, columns.numbers or columns.faces, str(error))
     part = str(fields.get(columns.part, "")).strip()
     return Row(
         movie=movie.strip(),
@@ -220,7 +257,28 @@ def _row(record: TableRow, columns: _Columns) -> Row | Flaw:
         film=part,  # until `_parted` knows whether the film lies in several files
         imdb=str(fields.get(columns.imdb, "") or "").strip(),
         duration=duration,
+        stated=_stated(fields) if columns.start == "scaled_start" else None,
+        hms=_hms(fields.get("start_hms")),
+        own_file=own,
+        numbers=numbers,
+        faces=faces,
     )
+
+
+def _stated(fields: dict[str, object]) -> float | None:
+    """The length of the description where the span is that of the video; None if the table does not say it well."""
+    try:
+        return _number(fields.get("end")) - _number(fields.get("start"))
+    except ValueError:
+        return None
+
+
+def _hms(value: object) -> float | None:
+    """`00.02.06.568` as seconds."""
+    parts = value.split(".") if isinstance(value, str) else []
+    if len(parts) != 4 or not all(part.isascii() and part.isdigit() and len(part) < 4 for part in parts):
+        return None
+    return int(parts[0]) * 3600 + int(parts[1]) * 60 + int(parts[2]) + int(parts[3]) / 1000
 
 
 def _parted(rows: list[Row], *, scaled: bool) -> list[Row]:
@@ -239,17 +297,20 @@ def _parted(rows: list[Row], *, scaled: bool) -> list[Row]:
     return parted
 
 
-def _sifted(rows: list[Row], dropped: Counter[str]) -> list[Row]:
+def _sifted(rows: list[Row], dropped: dict[str, list[int]]) -> list[Row]:
     used = []
     seen: set[tuple[str, float, float, str]] = set()
     for row in rows:
         same = (row.movie, row.start, row.end, row.text)
+        reason = ""
         if not row.text:
-            dropped["no text"] += 1
+            reason = "no text"
         elif same in seen:
-            dropped["repeats another row"] += 1
+            reason = "repeats another row"
         elif row.duration is not None and row.start >= row.duration:
-            dropped["starts after the end of the movie"] += 1
+            reason = "starts after the end of the movie"
+        if reason:
+            dropped.setdefault(reason, []).append(row.line)
         else:
             seen.add(same)
             used.append(row)
@@ -260,15 +321,26 @@ def _traps(rows: list[Row]) -> dict[str, tuple[int, ...]]:
     found: dict[str, list[int]] = {name: [] for name in TRAPS}
     above: dict[str, Row] = {}
     said: set[tuple[str, str]] = set()
+    often = Counter(row.text for row in rows)
     for row in rows:
-        before = above.get(row.movie)
+        before, seconds = above.get(row.movie), row.end - row.start
         marks = {
             "unsorted": before is not None and row.start < before.start,
             "overlaps": before is not None and row.start < before.end,
+            "padded": row.stated is not None and seconds > row.stated + _SAME,
+            "shifted": row.hms is not None and abs(row.start - row.hms) > _SAME,
             "past_end": row.duration is not None and row.end > row.duration,
+            "short": (row.stated if row.stated is not None else seconds) < 0.5,
+            "long": (row.stated if row.stated is not None else seconds) > 15,
             "repeated_text": (row.movie, row.text) in said,
+            "shared_text": often[row.text] > 1,
             "placeholders": _PLACEHOLDER.search(row.text) is not None,
             "damaged_text": _DAMAGED.search(row.text) is not None,
+            "fragments": row.text[0].islower(),
+            "unpunctuated": not row.text.endswith((".", "!", "?")),
+            "quotes": '"' in row.text,
+            "double_blanks": "  " in row.text,
+            "no_faces": row.faces == (),
         }
         for name, caught in marks.items():
             if caught:

@@ -98,7 +98,7 @@ def _refuse_pickle(path: Path) -> None:
         raise BadInput(
             "a pickle, which could run programs when it is read",
             where=path,
-            mend='save the cast as JSON: {"movie": [{"id", "name", "role"}]}',
+            mend="convert it to JSON in a container without network, as docs/data.md tells",
         )
 
 

@@ -2,143 +2,48 @@
 
 A records folder looks like this, and appears whole or not at all:
 
-    index.json                           what is in it: per split and movie the times, texts and casts; metadata
-    ad_clips/<pixels|features>/1.0.0/    a TFDS dataset: `tfds.builder("ad_clips/pixels", data_dir=folder)` reads it
+    index.json                          what is in it: per split and movie the times, texts and casts; metadata
+    README.md                           the same for a person, in short
+    distinctad_jax/<variant>/<version>  a TFDS dataset: `tfds.builder("distinctad_jax", data_dir=folder)` reads it
 
 The clips of a movie stand together and in time order, so neighbours in a movie are neighbours on disk.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow_datasets as tfds
 
+from distinctad_jax.data.builder import RawBytes, clip_of, data_folder, shard_path
 from distinctad_jax.data.ledger import (
     AGAIN,
-    NAME,
     ClipRecord,
     Ledger,
     Variant,
     check_files,
     entries,
-    milliseconds,
     read_index,
-    stretch,
 )
-from distinctad_jax.errors import BadEnvironment, BadInput
-from distinctad_jax.movie.movie import Line
-from distinctad_jax.movie.span import Span
-
-VERSION = "1.0.0"
-
-
-class _Info(tfds.core.DatasetInfo):
-    def initialize_from_bucket(self) -> None:
-        """Nothing: these datasets are not published, and TFDS would leave a temporary folder behind."""
-
-
-class AdClips(tfds.core.GeneratorBasedBuilder):
-    """The TFDS dataset `ad_clips`: described clips, as `pixels` (JPEG frames) or `features` (float16 vectors).
-
-    Source: TFDS 4.9. JPEG bytes are passed in and out undecoded, and times are whole milliseconds: TFDS encodes
-      arrays with TensorFlow and stores float64 as float32.
-    """
-
-    name = "ad_clips"
-    VERSION = tfds.core.Version(VERSION)
-    BUILDER_CONFIGS = [  # noqa: RUF012  (TFDS reads a class attribute)
-        tfds.core.BuilderConfig(name="pixels", description="JPEG frames of each clip"),
-        tfds.core.BuilderConfig(name="features", description="float16 frame features of each clip"),
-    ]
-
-    def __init__(self, *, clips: Mapping[str, Iterable[ClipRecord]] | None = None, about: str = "", **settings: Any):
-        self._clips = dict(clips or {})
-        self._about = about
-        settings.setdefault("file_format", "array_record")  # the default of TFDS needs TensorFlow
-        super().__init__(**settings)
-
-    @property
-    def variant(self) -> str:
-        config: Any = self.builder_config
-        return config.name
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        kind = tfds.features
-        features: dict[str, Any] = {
-            "movie": kind.Text(),
-            "index": np.int32,
-            "start_ms": np.int64,
-            "end_ms": np.int64,
-            "text": kind.Text(),
-            "frames_ms": kind.Tensor(shape=(None,), dtype=np.int64),
-            "cast": kind.Sequence(kind.Text()),
-            "dialogue": kind.Sequence({"start_ms": np.int64, "end_ms": np.int64, "text": kind.Text()}),
-        }
-        if self.variant == "pixels":
-            features["frames"] = kind.Sequence(kind.Image(shape=(None, None, 3), encoding_format="jpeg"))
-        else:
-            features["features"] = kind.Tensor(shape=(None, None), dtype=np.float16, encoding="bytes")
-        return _Info(
-            builder=self,
-            description=self._about or "Clips of movies with the audio description of each.",
-            features=kind.FeaturesDict(features),
-            disable_shuffling=True,  # clips of one movie stay neighbours
-        )
-
-    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
-        return {split: self._generate_examples(clips) for split, clips in self._clips.items()}
-
-    def _generate_examples(self, clips: Iterable[ClipRecord]) -> Iterator[tuple[int, dict[str, Any]]]:
-        for number, clip in enumerate(clips):
-            yield number, _example(clip, self.variant)
-
-    def _log_download_bytes(self) -> None:
-        """Nothing: TFDS prints here, and our recipes show their own progress."""
-
-    def _log_download_done(self) -> None:
-        """Nothing, as above."""
-
-
-def _example(clip: ClipRecord, variant: str) -> dict[str, Any]:
-    lines = [(*stretch(line.span.start, line.span.end), line.text) for line in clip.dialogue]
-    start, end = stretch(clip.start, clip.end)
-    content = {"frames": list(clip.frames or ())} if variant == "pixels" else {"features": clip.features}
-    return {
-        "movie": clip.movie,
-        "index": clip.index,
-        "start_ms": start,
-        "end_ms": end,
-        "text": clip.text,
-        "frames_ms": np.array([milliseconds(float(time)) for time in clip.frame_times], np.int64),
-        "cast": list(clip.cast),
-        "dialogue": [{"start_ms": a, "end_ms": b, "text": text} for a, b, text in lines],
-        **content,
-    }
-
-
-def _clip(example: dict[str, Any]) -> ClipRecord:
-    said = example["dialogue"]
-    lines = zip(said["start_ms"], said["end_ms"], said["text"], strict=True)
-    return ClipRecord(
-        movie=example["movie"].decode(),
-        index=int(example["index"]),
-        start=int(example["start_ms"]) / 1000,
-        end=int(example["end_ms"]) / 1000,
-        text=example["text"].decode(),
-        frame_times=tuple(int(time) / 1000 for time in example["frames_ms"]),
-        frames=tuple(example["frames"]) if "frames" in example else None,
-        features=example.get("features"),
-        cast=tuple(name.decode() for name in example["cast"]),
-        dialogue=tuple(Line(Span(int(a) / 1000, int(b) / 1000), text.decode()) for a, b, text in lines),
-    )
+from distinctad_jax.data.shards import (
+    CLIPS_PER_SHARD,
+    BadClip,
+    MakeClips,
+    Store,
+    Written,
+    gathered,
+    on_beam,
+    on_threads,
+    plan,
+    put_together,
+    whole_folder,
+    write_file,
+)
+from distinctad_jax.errors import BadInput
+from distinctad_jax.movie.movie import Movie
 
 
 def write_records(
@@ -161,54 +66,92 @@ def write_records(
     """
     if (variant == "features") != (feature_width > 0):
         raise ValueError(f"features need a feature_width > 0 and pixels none, got {feature_width} for {variant}")
-    ledger = Ledger(variant, feature_width)
-    tfds.disable_progress_bar()
-    with _whole_folder(Path(folder).absolute()) as partial:
-        clips = {split: ledger.watch(split, found) for split, found in splits.items()}
-        builder = AdClips(config=variant, data_dir=str(partial), clips=clips, about=description)
-        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
-        shutil.rmtree(partial / "downloads", ignore_errors=True)  # TFDS makes it, nothing is downloaded
-        ledger.write(partial, _data(partial, variant), VERSION, description, metadata)
+    with whole_folder(Path(folder).absolute()) as partial:
+        store = Store(partial, variant, feature_width)
+        written = Written({}, Ledger(variant, feature_width), [])
+        for split, clips in splits.items():
+            _stream(store, split, written.ledger.watch(split, clips), written)
+        put_together(store, written, description, metadata)
 
 
-def _data(folder: Path, variant: str) -> Path:
-    return folder / AdClips.name / variant / VERSION
+def _stream(store: Store, split: str, clips: Iterator[ClipRecord], written: Written) -> None:
+    """Writes shards of whole movies while clips come, and names them when their number is known."""
+    shards, ahead = written.shards.setdefault(split, []), next(clips, None)
+    while ahead is not None:
+        count = 0
+
+        def one_shard() -> Iterator[ClipRecord]:
+            nonlocal ahead, count
+            while ahead is not None:
+                clip, ahead = ahead, next(clips, None)
+                count += 1
+                yield clip
+                if count >= CLIPS_PER_SHARD and ahead is not None and ahead.movie != clip.movie:
+                    return
+
+        size = write_file(store.folder / f"{split}-{len(shards)}", store.variant, one_shard())
+        shards.append((count, size))
+    for number in range(len(shards)):
+        path = shard_path(store.folder, store.variant, split, number, len(shards))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (store.folder / f"{split}-{number}").rename(path)
 
 
-@contextlib.contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
-    """Yields an empty folder beside `folder` that takes its name at the end, or vanishes with the error."""
-    partial, old = (folder.with_name(f".{folder.name}.{word}") for word in ("partial", "old"))
-    if folder.exists() and not (folder / NAME).is_file():
-        raise BadInput(
-            "exists and is not a records folder", where=folder, mend="move it away or choose another folder"
-        )
-    try:
-        for leftover in (partial, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        if folder.exists():
-            folder.rename(old)
-        partial.rename(folder)
-    except OSError as error:
-        ours = error.filename is not None and Path(str(error.filename)).is_relative_to(folder.parent)
-        if not ours and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            raise
-        mend = "free space or choose a folder that can be written"
-        raise BadEnvironment(f"cannot write: {error.strerror}", where=folder, mend=mend) from error
-    finally:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        for leftover in (partial, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+def pack_records(
+    folder: Path,
+    variant: Variant,
+    splits: Mapping[str, Sequence[Movie]],
+    make: MakeClips,
+    *,
+    description: str,
+    metadata: Mapping[str, Any],
+    identity: str,
+    feature_width: int = 0,
+    workers: int = 1,
+    beam: Sequence[str] | None = None,
+    most_bad: float = 0.01,
+    per_shard: int = CLIPS_PER_SHARD,
+    progress: Callable[[int, int], None] = lambda done, count: None,
+) -> list[BadClip]:
+    """Writes a records folder movie by movie, in parallel; goes on from where a killed run of the same identity was.
 
+    The bytes are the same for any number of workers, with and without Beam, and however often the run was killed.
 
-class _RawBytes(tfds.decode.SkipDecoding):
-    """Leaves JPEG files as they are; the stock class has no method for a batch without TensorFlow."""
+    Args:
+      splits: movies by split. make: makes the clips of one movie, see `shards.MakeClips`.
+      identity: what the records depend on, beside the movies.
+      workers: threads of this process; beam: options of a Beam pipeline that does the work instead.
+      most_bad: the share of clips that may be left out.
+      per_shard: clips after which a shard is closed.
+      progress: hears (clips done, of how many).
+    Returns: the clips that were left out.
+    Errors: as `write_records`; BadInput, naming file and time, if more clips are bad.
+    """
+    shards = plan({split: movies for split, movies in splits.items() if movies}, per_shard)
+    count, done, lock = sum(shard.clips for shard in shards), 0, threading.Lock()
 
-    def decode_batch_example_np(self, serialized: Any) -> Any:
-        return serialized
+    def heard(clips: int) -> None:
+        nonlocal done
+        with lock:
+            done += clips
+            progress(done, count)
+
+    def check(bad: Sequence[BadClip]) -> None:
+        if len(bad) > most_bad * count:
+            told = f"{bad[0]}; {len(bad)} of {count} clips are bad, {most_bad:.2%} may be"
+            what = told.removeprefix(f"{bad[0].file}: ")
+            raise BadInput(what, where=bad[0].file, mend="mend or leave out the video, or raise max_bad_clips")
+
+    with whole_folder(Path(folder).absolute(), f"{identity} {variant} {feature_width} {shards!r}") as partial:
+        store = Store(partial, variant, feature_width)
+        if beam is None:
+            accounts = on_threads(store, shards, make, workers, heard, check)
+        else:
+            accounts = on_beam(store, shards, make, beam)
+        written = gathered(store, accounts)
+        check(written.bad)
+        put_together(store, written, description, metadata)
+    return written.bad
 
 
 def split_names(folder: Path) -> tuple[str, ...]:
@@ -235,7 +178,7 @@ class Records:
         self.variant: Variant = about["variant"]
         self.feature_width: int = about["feature_width"]
         self.metadata: dict[str, Any] = about["metadata"]
-        self._data = _data(self.folder, self.variant)
+        self._data = data_folder(self.folder, self.variant)
         check_files(about, self._data)
         self._source: Any = None
         self._lock = threading.Lock()
@@ -265,7 +208,7 @@ class Records:
             return []
         source = self._open()
         try:
-            return [_clip(example) for example in source.__getitems__(numbers)]
+            return [clip_of(example) for example in source.__getitems__(numbers)]
         except (RuntimeError, ValueError, IndexError) as error:
             what = f"one of the records {_brief(numbers)} cannot be read ({type(error).__name__}: {error})"
             raise BadInput(what, where=f"{self._data}:{self.split}", mend=AGAIN) from error
@@ -273,7 +216,7 @@ class Records:
     def _open(self) -> Any:
         with self._lock:
             if self._source is None:
-                decoders = {"frames": _RawBytes()} if self.variant == "pixels" else None
+                decoders = {"frames": RawBytes()} if self.variant == "pixels" else None
                 try:
                     builder: Any = tfds.builder_from_directory(self._data)
                     source = builder.as_data_source(split=self.split, decoders=decoders)

@@ -6,6 +6,7 @@ files with their sizes, so that a cut or missing shard is found before the first
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from distinctad_jax.movie.movie import Line
 
 Variant = Literal["pixels", "features"]
 
-LAYOUT = 1  # of index.json; a reader refuses another one
+LAYOUT = 2  # of index.json; a reader refuses another one
 NAME = "index.json"
 AGAIN = "write the records again"
 
@@ -28,6 +29,8 @@ AGAIN = "write the records again"
 @dataclass(frozen=True, eq=False)
 class ClipRecord:
     """One clip with all that training needs of it; `frames` are JPEG files, or `features` what a tower made of them.
+
+    `cast` is whoever plays in the movie, `seen` those of them that were found in the clip's pictures.
 
     Shapes: `features` [frames width], float16; `frame_times` has one entry for each frame.
     Units:  seconds from the first frame of the movie; kept to the millisecond.
@@ -43,6 +46,7 @@ class ClipRecord:
     features: Float16[np.ndarray, "frames width"] | None = None
     cast: tuple[str, ...] = ()
     dialogue: tuple[Line, ...] = ()
+    seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class ClipEntry:
     end: float
     text: str
     cast: tuple[str, ...]
+    seen: tuple[str, ...] = ()
 
 
 def milliseconds(seconds: float) -> int:
@@ -70,6 +75,8 @@ def stretch(start: float, end: float) -> tuple[int, int]:
 class Ledger:
     """Checks clips while they pass by on their way to disk, and keeps what the index will say of them.
 
+    `clips` counts those that passed.
+
     Errors: ValueError if the clips of a movie do not stand together and in time order, or a clip lacks frames;
       NonFinite if features are not finite; BadInput if a split has no clips.
     """
@@ -77,10 +84,11 @@ class Ledger:
     def __init__(self, variant: Variant, feature_width: int):
         self.variant, self.feature_width = variant, feature_width
         self.splits: dict[str, list[dict[str, Any]]] = {}
+        self.clips = 0
 
     def watch(self, split: str, clips: Iterable[ClipRecord]) -> Iterator[ClipRecord]:
         """The same clips, one at a time."""
-        movies: list[dict[str, Any]] = []
+        movies = self.splits.setdefault(split, [])
         seen: set[str] = set()
         for clip in clips:
             self._check(clip)
@@ -92,10 +100,34 @@ class Ledger:
                 seen.add(clip.movie)
                 movies.append({"movie": clip.movie, "casts": [], "clips": []})
             _enter(movies[-1], clip)
+            self.clips += 1
             yield clip
-        if not movies:
-            raise BadInput("no clips", where=f"split {split}", mend="give it a movie with clips, or leave it out")
-        self.splits[split] = movies
+
+    def add(self, split: str, movies: Iterable[dict[str, Any]]) -> None:
+        """Movies that another ledger has watched."""
+        mine = self.splits.setdefault(split, [])
+        for movie in movies:
+            mine.append(movie)
+            self.clips += len(movie["clips"])
+        if len({movie["movie"] for movie in mine}) < len(mine):
+            raise ValueError(f"the clips of a movie must stand together; one comes back in {split}")
+
+    def check(self) -> None:
+        """Errors: BadInput if a split has no clips."""
+        for split, movies in self.splits.items():
+            if not movies:
+                mend = "give it a movie with clips, or leave it out"
+                raise BadInput("no clips", where=f"split {split}", mend=mend)
+
+    def rows(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """The first row of each movie of each split, and the row after its last."""
+        found: dict[str, dict[str, tuple[int, int]]] = {}
+        for split, movies in self.splits.items():
+            stops = itertools.accumulate(len(movie["clips"]) for movie in movies)
+            found[split] = {
+                movie["movie"]: (stop - len(movie["clips"]), stop) for movie, stop in zip(movies, stops, strict=True)
+            }
+        return found
 
     def _check(self, clip: ClipRecord) -> None:
         name = f"clip {clip.index} of {clip.movie!r}"
@@ -112,7 +144,7 @@ class Ledger:
             raise ValueError(f"{name} needs frames and as many times, got {found} and {len(clip.frame_times)}")
 
     def write(self, folder: Path, data: Path, version: str, description: str, metadata: Mapping[str, Any]) -> None:
-        """Writes the index of `folder`, whose TFDS dataset stands in `data`."""
+        """Writes the index of `folder`, whose TFDS dataset of a version stands in `data`."""
         about = {
             "layout": LAYOUT,
             "variant": self.variant,
@@ -133,7 +165,7 @@ def _enter(movie: dict[str, Any], clip: ClipRecord) -> None:
     clips, cast = movie["clips"], movie["casts"].index(list(clip.cast))
     if clips and clips[-1][0] >= clip.index:
         raise ValueError(f"clips must stand in time order: {clip.movie!r} has {clip.index} after {clips[-1][0]}")
-    clips.append([clip.index, *stretch(clip.start, clip.end), clip.text, cast])
+    clips.append([clip.index, *stretch(clip.start, clip.end), clip.text, cast, list(clip.seen)])
 
 
 def sizes(data: Path) -> dict[str, int]:
@@ -162,8 +194,9 @@ def entries(about: Mapping[str, Any], split: str, folder: Path) -> tuple[list[Cl
     try:
         for movie in about["splits"][split]:
             first, casts = len(clips), [tuple(cast) for cast in movie["casts"]]
-            for number, start, end, text, cast in movie["clips"]:
-                clips.append(ClipEntry(movie["movie"], number, start / 1000, end / 1000, text, casts[cast]))
+            for number, start, end, text, cast, seen in movie["clips"]:
+                times = start / 1000, end / 1000
+                clips.append(ClipEntry(movie["movie"], number, *times, text, casts[cast], tuple(seen)))
             movies[movie["movie"]] = range(first, len(clips))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         where = f"{folder / NAME}:{split}"

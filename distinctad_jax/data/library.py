@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from distinctad_jax.data.faces import roles_of
 from distinctad_jax.data.rows import Annotations, Row
 from distinctad_jax.errors import BadInput
-from distinctad_jax.movie.movie import Clip, Line, Movie, Person
+from distinctad_jax.movie.movie import Clip, Footage, Line, Movie, Person
 from distinctad_jax.movie.span import Span
 
 SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".m4v", ".avi", ".mpg", ".mpeg", ".ts")
@@ -36,8 +37,11 @@ def movies_from(
 ) -> tuple[Movie, ...]:
     """The movies of a table in order of their first row; their clips in order of (start, end), whatever the file's.
 
-    A video is sought under `videos` by the file name of the rows or else the movie's name, with or without a suffix;
-    without `videos` movies have none. `subtitles` are given by movie; `cast` by movie, film or title id.
+    A video is sought under `videos` by the file name of the rows or else the movie's name, with or without a suffix.
+    Where there is none, each row's own file is: LSMDC's clips (`MOVIE/CLIP.avi`), or TVQA's frames, a folder or tar
+    of numbered pictures; a row whose own file is not there points at where it was sought. Without `videos` movies
+    have none. `subtitles` are given by movie; `cast` by movie, film or title id; of the cast, clips know whose face
+    the table recognises.
     `on_missing`: `error` refuses movies whose video is not there, `drop` leaves them out and says so in `problems`.
 
     Errors: BadInput, naming the row, for a missing video or one that a link puts outside of `videos`, or if no movie
@@ -52,10 +56,13 @@ def movies_from(
     movies, missing = [], []
     for key, rows in by_movie.items():
         video = None if videos is None else _video(videos, rows[0], table)
+        footage: dict[int, Footage] = {}
         if videos is not None and video is None:
-            missing.append(rows[0])
-            continue
-        movies.append(_movie(key, rows, video, subtitles or {}, cast or {}))
+            footage = _footage(videos, rows, table)
+            if not footage:
+                missing.append(rows[0])
+                continue
+        movies.append(_movie(key, rows, video, footage, subtitles or {}, cast or {}))
     if missing and (on_missing == "error" or not movies):
         names = ", ".join(row.movie for row in missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise BadInput(
@@ -73,6 +80,7 @@ def _movie(
     key: str,
     rows: list[Row],
     video: Path | None,
+    footage: Mapping[int, Footage],
     subtitles: Mapping[str, tuple[Line, ...]],
     cast: Mapping[str, tuple[Person, ...]],
 ) -> Movie:
@@ -82,7 +90,17 @@ def _movie(
     return Movie(
         key=key,
         video=video,
-        clips=tuple(Clip(key, index, Span(row.start, row.end), row.text) for index, row in enumerate(ordered)),
+        clips=tuple(
+            Clip(
+                key,
+                index,
+                Span(row.start, row.end),
+                row.text,
+                footage.get(row.line),
+                roles_of(row.faces or (), people),
+            )
+            for index, row in enumerate(ordered)
+        ),
         dialogue=tuple(subtitles.get(key, ())),
         cast=tuple(people),
         duration=max(durations) if durations else None,
@@ -90,9 +108,33 @@ def _movie(
 
 
 def _video(videos: Path, row: Row, table: Path) -> Path | None:
-    base = videos / (row.video or row.movie)
-    own = [base] if base.suffix.lower() in SUFFIXES else []
-    for path in (*own, *(base.with_name(base.name + suffix) for suffix in SUFFIXES)):
+    return _sought(videos, row.video or row.movie, SUFFIXES, row, table)
+
+
+def _footage(videos: Path, rows: list[Row], table: Path) -> dict[int, Footage]:
+    """The own file of each row, by its line; nothing if not one is there."""
+    found: dict[int, Footage] = {}
+    known: dict[str, Path | None] = {}
+    for row in rows:
+        if row.own_file not in known:
+            known[row.own_file] = _own_file(videos, row, table) if row.own_file else None
+        path = known[row.own_file] or videos / (row.own_file or row.movie)
+        found[row.line] = Footage(path, row.numbers)
+    return found if any(known.values()) else {}
+
+
+def _own_file(videos: Path, row: Row, table: Path) -> Path | None:
+    if row.numbers:
+        folder = videos / row.own_file
+        return folder if folder.is_dir() else _sought(videos, row.own_file, (".tar",), row, table)
+    names = (f"{row.movie}/{row.own_file}", row.own_file)
+    return next((path for name in names if (path := _sought(videos, name, SUFFIXES, row, table))), None)
+
+
+def _sought(videos: Path, name: str, suffixes: tuple[str, ...], row: Row, table: Path) -> Path | None:
+    base = videos / name
+    own = [base] if base.suffix.lower() in suffixes else []
+    for path in (*own, *(base.with_name(base.name + suffix) for suffix in suffixes)):
         if path.exists():
             if not path.resolve().is_relative_to(videos.resolve()):
                 raise BadInput(

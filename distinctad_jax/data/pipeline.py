@@ -1,7 +1,9 @@
 """Grain: records -> shuffled, padded, batched arrays that can go on from any step.
 
-A batch is a function of the seed and the step alone: the same for any number of threads, and the same set of clips or
-windows for any number of hosts (each host gets every `count`-th of them, so their order differs).
+A batch is a function of the seed and the step alone: the same for any number of threads and worker processes, and
+the same set of clips or windows for any number of hosts (each gets every `count`-th of them, so their order differs).
+Threads are the default: they share what is in memory, and JPEG decoding does not hold them up. Worker processes cost
+seconds to start and a copy of each batch; they pay on hosts with many cores.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 import grain
 import numpy as np
 import simplejpeg
+from absl import flags
 from jaxtyping import UInt8
 
 from distinctad_jax.data.datasets import ClipRecord, Records
@@ -25,6 +28,7 @@ from distinctad_jax.text.tokenizers import Tokenizer, clip_ids, clip_words_real
 
 THREADS = 4
 PREFETCHED = 8  # items, not batches; Grain's own default would hold gigabytes of frames
+SHUFFLES = ("window", "movie")
 PLAIN_RULE = DistinctConfig()
 NEIGHBOURHOOD = 8  # clips of one movie nearer than this look alike
 
@@ -46,6 +50,7 @@ class Batches:
         host: int,
         hosts: int,
         threads: int,
+        workers: int = 0,
         ends: bool,
     ):
         if batch < 1 or batch % hosts or not 0 <= host < hosts:
@@ -53,8 +58,15 @@ class Batches:
         self.items, self.truncated, self._batch = items, truncated, batch
         self._steps = -(-items // batch) if ends else None
         options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=PREFETCHED)
+        processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2) if workers else None
+        if workers and not flags.FLAGS.is_parsed():
+            flags.FLAGS.mark_as_parsed()  # Grain's worker processes ask for absl's flags, which nobody has read
         self._iterator = grain.experimental.ElasticIterator(
-            dataset, batch, grain.sharding.ShardOptions(host, hosts), read_options=options
+            dataset,
+            batch,
+            grain.sharding.ShardOptions(host, hosts),
+            read_options=options,
+            multiprocessing_options=processes,
         )
 
     def __iter__(self) -> Iterator[Arrays]:
@@ -101,6 +113,12 @@ class SpreadOrder:
         self._epochs: dict[int, np.ndarray] = {}
         self._lock = threading.Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_epochs": {}, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
     def __call__(self, position: int, _: int = 0) -> int:
         """The row at a position of the endless stream."""
         epoch, place = divmod(position, len(self._movie))
@@ -128,6 +146,29 @@ class SpreadOrder:
         return order
 
 
+class MovieOrder:
+    """A new order of the movies in each epoch; the windows of a movie stay together and in time order.
+
+    For models or caches that want to stay in a movie for a while; batches differ less within than with windows
+    shuffled one by one.
+    """
+
+    def __init__(self, movies: Sequence[range], seed: int):
+        self._movies, self._seed = [rows for rows in movies if len(rows)], seed
+        self._count = sum(len(rows) for rows in self._movies)
+        self._known: tuple[int, np.ndarray] | None = None
+
+    def __call__(self, position: int, _: int = 0) -> int:
+        """The window at a position of the endless stream."""
+        epoch, place = divmod(position, self._count)
+        known = self._known
+        if known is None or known[0] != epoch:  # threads may do this twice, to the same end
+            shuffled = np.random.default_rng((self._seed, epoch)).permutation(len(self._movies))
+            known = epoch, np.concatenate([np.asarray(self._movies[movie]) for movie in shuffled])
+            self._known = known
+        return int(known[1][place])
+
+
 class _ClipMaker:
     """Makes the arrays of one clip for Stage I; texts are encoded once, at the start."""
 
@@ -137,12 +178,10 @@ class _ClipMaker:
         self._records, self._frames, self._size = records, frames, image_size
         self._features = Features(records, frames) if records.variant == "features" else None
         texts = [entry.text for entry in records.index]
-        # One row more, for padding: the row -1 finds it at the end.
-        self._ids = clip_ids(tokenizer, [*texts, ""], length)
+        self._ids = clip_ids(tokenizer, texts, length)
         self._words = clip_words_real(tokenizer, self._ids)
         numbers: dict[str, int] = {}
-        same = [numbers.setdefault(tokenizer.clean(text), len(numbers)) for text in texts]
-        self._same = np.array([*same, PADDING], np.int32)
+        self._same = np.array([numbers.setdefault(tokenizer.clean(text), len(numbers)) for text in texts], np.int32)
         self.truncated = sum(len(found) > length - 2 for found in tokenizer.encode_all(texts))
 
     def arrays(self, row: int, rng: np.random.Generator | None) -> Arrays:
@@ -158,32 +197,33 @@ class _ClipMaker:
     def _pixels(self, row: int, rng: np.random.Generator | None) -> Arrays:
         frames = np.zeros((self._frames, self._size, self._size, 3), np.uint8)
         real = np.zeros(self._frames, bool)
-        if row != PADDING:
-            clip = self._records.get([row])[0]
-            chosen = frame_choice(len(clip.frames or ()), self._frames, rng)
-            source = f"{self._records.folder}:{self._records.split}"
-            frames[: len(chosen)] = decode_frames(clip, self._size, chosen=chosen.tolist(), source=source)
-            real[: len(chosen)] = True
+        clip = self._records.get([row])[0]
+        chosen = frame_choice(len(clip.frames or ()), self._frames, rng).tolist()
+        source = f"{self._records.folder}:{self._records.split}"
+        decode_frames(clip, self._size, chosen=chosen, source=source, out=frames)
+        real[: len(chosen)] = True
         return {"frames": frames, "frames_real": real}
 
     def _vectors(self, features: Features, row: int) -> Arrays:
-        if row == PADDING:
-            nothing = np.zeros((self._frames, features.width), np.float32)
-            return {"features": nothing, "frames_real": np.zeros(self._frames, bool)}
         vectors, real = features.get([row])
         return {"features": vectors[0].astype(np.float32), "frames_real": real[0]}
 
 
 def decode_frames(
-    clip: ClipRecord, size: int, *, chosen: Sequence[int] | None = None, source: str = "records"
+    clip: ClipRecord,
+    size: int,
+    *,
+    chosen: Sequence[int] | None = None,
+    source: str = "records",
+    out: UInt8[np.ndarray, "slots size size 3"] | None = None,
 ) -> UInt8[np.ndarray, "frames size size 3"]:
-    """The pictures of a clip from its JPEG files, all or the chosen ones.
+    """The pictures of a clip from its JPEG files, all or the chosen ones; decoded into the head of `out`, if given.
 
     Errors: BadInput, with `source`, movie and clip, if a frame is no JPEG or not a square of `size` pixels.
     """
     jpegs, where = clip.frames or (), f"{source}:{clip.movie}:{clip.index}"
     numbers = range(len(jpegs)) if chosen is None else chosen
-    out = np.zeros((len(numbers), size, size, 3), np.uint8)
+    out = np.empty((len(numbers), size, size, 3), np.uint8) if out is None else out
     for place, number in enumerate(numbers):
         try:
             height, width, *_ = simplejpeg.decode_jpeg_header(jpegs[number])
@@ -192,10 +232,10 @@ def decode_frames(
                 raise BadInput(
                     f"a frame of {width} x {height} pixels, needed {size} x {size}", where=where, mend=mend
                 )
-            out[place] = simplejpeg.decode_jpeg(jpegs[number], colorspace="RGB")
+            simplejpeg.decode_jpeg(jpegs[number], colorspace="RGB", buffer=out[place])
         except ValueError as error:
             raise BadInput(f"a frame is not a JPEG: {error}", where=where, mend="write the records again") from error
-    return out
+    return out[: len(numbers)]
 
 
 def _padded(items: Sequence[Any], batch: int, filler: Any) -> list[Any]:
@@ -216,6 +256,7 @@ def clip_batches(
     host: int = 0,
     hosts: int = 1,
     threads: int = THREADS,
+    workers: int = 0,
 ) -> Batches:
     """Endless shuffled clips for Stage I.
 
@@ -227,6 +268,7 @@ def clip_batches(
       spread: neighbours in a movie keep out of each other's batch, as far as possible (see `SpreadOrder`); identical
         texts may still meet, that is what `same_text` is for.
       host, hosts: which process this is, of how many; `batch` counts clips over all of them.
+      workers: processes that read and decode; 0 does it in threads of this one.
     Errors: BadInput, on `next`, if a stored frame is no JPEG or not of `image_size`.
     """
     maker = _ClipMaker(records, tokenizer, frames, image_size, text_length)
@@ -237,27 +279,7 @@ def clip_batches(
         dataset = rows.shuffle().repeat()
     dataset = dataset.random_map(lambda row, rng: maker.arrays(row, rng if augment_shift else None))
     counts = {"items": len(records), "truncated": maker.truncated}
-    return Batches(dataset, batch, **counts, host=host, hosts=hosts, threads=threads, ends=False)
-
-
-def clip_pass(
-    records: Records,
-    *,
-    tokenizer: Tokenizer,
-    batch: int,
-    frames: int,
-    image_size: int,
-    text_length: int,
-    host: int = 0,
-    hosts: int = 1,
-    threads: int = THREADS,
-) -> Batches:
-    """Every clip once, in order, as in `clip_batches`; padding of the last batch has row and same_text -1."""
-    maker = _ClipMaker(records, tokenizer, frames, image_size, text_length)
-    dataset = grain.MapDataset.source(_padded(range(len(records)), batch, PADDING))
-    dataset = dataset.map(lambda row: maker.arrays(row, None))
-    counts = {"items": len(records), "truncated": maker.truncated}
-    return Batches(dataset, batch, **counts, host=host, hosts=hosts, threads=threads, ends=True)
+    return Batches(dataset, batch, **counts, host=host, hosts=hosts, threads=threads, workers=workers, ends=False)
 
 
 def window_batches(
@@ -273,9 +295,11 @@ def window_batches(
     stride: int,
     distinct: DistinctConfig,
     names: NamesConfig,
+    shuffle: str = "window",
     host: int = 0,
     hosts: int = 1,
     threads: int = THREADS,
+    workers: int = 0,
 ) -> Batches:
     """Endless shuffled windows of `clips` consecutive clips for Stage II, from records of features.
 
@@ -286,16 +310,31 @@ def window_batches(
       distinctive bool (every id of a distinctive word), alike,
       distinct_ids i32[batch clips words] (first id of each distinctive word), distinct_real bool, alike,
       context_ids i32[batch clips words] (first ids of words that only other clips use), context_real bool, alike.
-    Errors: ValueError if a size does not fit.
+    Args:
+      shuffle: `window` draws windows one by one; `movie` draws movies, whose windows follow in time order.
+      workers: processes that make windows; 0 makes them in threads of this one.
+    Errors: ValueError if a size does not fit or shuffle is another.
     """
+    if shuffle not in SHUFFLES:
+        raise ValueError(f"shuffle is one of {', '.join(SHUFFLES)}, got {shuffle!r}")
     shape = WindowShape(clips, frames, text_length, prompt_length)
     maker = WindowMaker(records, tokenizer, shape, distinct, names)
-    cut = ((movie, w) for movie, rows in records.movies.items() for w in training_windows(len(rows), clips, stride))
-    windows = maker.windows(cut)
-    dataset = grain.MapDataset.source(windows).seed(seed).shuffle().repeat()
+    of_movies = [
+        maker.windows((movie, window) for window in training_windows(len(rows), clips, stride))
+        for movie, rows in records.movies.items()
+    ]
+    windows = [window for found in of_movies for window in found]
+    if shuffle == "movie":
+        stops = np.cumsum([len(found) for found in of_movies]).tolist()
+        places = [range(stop - len(found), stop) for stop, found in zip(stops, of_movies, strict=True)]
+        order = MovieOrder(places, seed)
+        dataset = grain.MapDataset.range(len(windows)).seed(seed).repeat().map_with_index(order)
+        dataset = dataset.map(windows.__getitem__)
+    else:
+        dataset = grain.MapDataset.source(windows).seed(seed).shuffle().repeat()
     dataset = dataset.random_map(lambda window, rng: maker.arrays(window[0], rng))
     counts = {"items": len(windows), "truncated": maker.descriptions.truncated}
-    return Batches(dataset, batch, **counts, host=host, hosts=hosts, threads=threads, ends=False)
+    return Batches(dataset, batch, **counts, host=host, hosts=hosts, threads=threads, workers=workers, ends=False)
 
 
 def evaluation_batches(

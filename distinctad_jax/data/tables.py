@@ -18,16 +18,18 @@ from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.files import read_bytes
 
 _LISTED = 20
+_REPLACED, _FEW = "\ufffd", 0.01
 _ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclass(frozen=True)
 class Flaw:
-    """Why a row cannot be used; `column` is empty if it is no single field's fault."""
+    """Why a row cannot be used; `column` is empty if it is no single field's fault; `reversed`: ends too early."""
 
     line: int
     column: str
     what: str
+    reversed: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,11 @@ def refuse(path: Path, flaws: Sequence[Flaw], mend: str) -> NoReturn:
     raise BadInput(first.what + more, where=where, mend=mend)
 
 
-def read_table(path: Path, encoding: str = "utf-8") -> Table:
+def read_table(path: Path, encoding: str = "auto") -> Table:
     """Reads `.csv`, `.tsv`, `.jsonl` or `.json` (a list of objects, or an object of objects) whole.
 
-    A byte-order mark wins over `encoding`. Columns are stripped and lower-cased.
+    A byte-order mark wins over `encoding`; auto is UTF-8, and where at most one line in a hundred holds other bytes,
+    these become U+FFFD, by which such rows are found and told. Columns are stripped and lower-cased.
 
     Errors: BadInput, with file and line, if it is missing, not text in this encoding, empty, without a header, or has
       a column twice; BadUsage if the encoding has no such name. A row that does not fit its header is a flaw.
@@ -82,6 +85,8 @@ def read_table(path: Path, encoding: str = "utf-8") -> Table:
 
 def _decoded(path: Path, encoding: str) -> str:
     data = read_bytes(path)
+    tolerant = encoding == "auto"
+    encoding = "utf-8" if tolerant else encoding
     for mark, marked in _ORDER_MARKS.items():
         if data.startswith(mark):
             encoding = marked
@@ -90,6 +95,9 @@ def _decoded(path: Path, encoding: str) -> str:
     except LookupError:
         raise BadUsage(f"no encoding is called {encoding!r}", mend="use a name such as utf-8 or cp1252") from None
     except UnicodeDecodeError as error:
+        replaced = data.decode(encoding, "replace") if tolerant else ""
+        if replaced and sum(_REPLACED in line for line in replaced.split("\n")) <= _FEW * replaced.count("\n"):
+            return replaced
         line = data.count(b"\n", 0, error.start) + 1
         raise BadInput(
             f"byte 0x{data[error.start]:02x} is not {encoding}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from distinctad_jax.movie.span import Span
 _EXACT = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
-RULES = ("centres", "starts")
+RULES = ("centres", "starts", "endpoints", "autoad", "uniad")
+_GRID = 5  # pictures a second of the features that AutoAD and Uni-AD choose from
 _THINNEST = 20.0  # a thinner picture, scaled until its short side fits, would need more memory than a film
 _SAME = 1e-6  # s; times that differ by less are one time written in two time bases
 
@@ -70,8 +72,7 @@ def read_frames(
 
     Shapes: RGB uint8; with `size`, the geometry of CLIP's preprocessing: the short side scaled to `size` by an
       antialiased bicubic filter, then the middle `size` x `size`. Without, the film's own shape with square pixels.
-    Units:  seconds from the first shown picture. Rule `centres` takes the middles of `frames` equal parts of a span,
-      `starts` their starts (as AutoAD-II does).
+    Units:  seconds from the first shown picture; for the rules see `moments`.
     Errors: BadInput, naming file and mend, if it is missing, no regular file, no film, without a video stream,
       without one picture that can be decoded, too thin for `size`, or damaged and no `problems` given; ValueError if
       frames < 1, size < 1 or the rule is another.
@@ -121,12 +122,25 @@ def probe(path: Path) -> VideoFacts:
 
 
 def moments(span: Span, frames: int, rule: str = "centres") -> list[float]:
-    """The moments of `span` to look at: the middles (`centres`) or the starts (`starts`) of `frames` equal parts.
+    """The moments of `span` to look at, in seconds.
+
+    `centres`: the middles of `frames` equal parts. `starts`: their starts. `endpoints`: equally far apart, from the
+    first moment to the last. `autoad`: AutoAD-II's, starts of parts on a grid of 5 pictures a second, from
+    floor(5 start) to ceil(5 end). `uniad`: Uni-AD's at evaluation, times rounded to whole seconds first, then equally
+    far apart on that grid; a span that rounds to nothing shows its first picture throughout.
 
     Errors: ValueError for another rule.
     """
     if rule not in RULES:
         raise ValueError(f"The rules are {', '.join(RULES)}; got {rule!r}.")
+    if rule == "autoad":
+        first, stop = math.floor(_GRID * span.start), math.ceil(_GRID * span.end)
+        return [(first + part * (stop - first) // frames) / _GRID for part in range(frames)]
+    if rule == "uniad":
+        first, last = _GRID * round(span.start), max(_GRID * round(span.end) - 1, _GRID * round(span.start))
+        return [math.floor(first + part * (last - first) / max(frames - 1, 1)) / _GRID for part in range(frames)]
+    if rule == "endpoints":
+        return [span.start + part * span.seconds / max(frames - 1, 1) for part in range(frames)]
     shift = 0.5 if rule == "centres" else 0.0
     return [span.start + (part + shift) * span.seconds / frames for part in range(frames)]
 

@@ -5,6 +5,7 @@ All that a training step needs to know of words is worked out here, so the step 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -12,12 +13,16 @@ import numpy as np
 from jaxtyping import Bool, Float16, Int32
 
 from distinctad_jax.data.datasets import Records
+from distinctad_jax.data.ledger import ClipEntry
+from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.window import PADDING, Window
 from distinctad_jax.text.distinct import DistinctConfig, context_only, distinctive, words
 from distinctad_jax.text.prompt import NamesConfig, names_in, prompt_ids, spoken_names
 from distinctad_jax.text.tokenizers import Tokenizer
 
-IN_MEMORY = 512 << 20  # bytes of float16 features of one split that are kept in memory; above, records are read again
+IN_MEMORY = 512 << 20  # bytes of float16 features of one split that are always kept in memory
+SHARE = 0.25  # of the machine's memory that they may take; above both, records are read again
+WORDS_KEPT = 128 << 20  # bytes of word arrays of windows that are kept from one epoch to the next
 DISTINCT_WORDS = 24  # distinctive words of one description that forms B and C get; more are left out
 CONTEXT_WORDS = 96  # words of the other descriptions, likewise
 
@@ -84,9 +89,13 @@ class Descriptions:
                 flags[places.start : places.stop] = True
         return flags
 
-    def first_ids(self, row: int, chosen: Collection[str]) -> list[int]:
-        """The first id of each chosen word, each once, in the order of the text."""
-        return list(dict.fromkeys([number for word, number in self._first[row] if word in chosen]))
+    def first_ids(self, rows: Iterable[int], chosen: Collection[str]) -> list[int]:
+        """The first id of each chosen word of some rows, each once, in the order of the texts."""
+        return list(dict.fromkeys(n for row in rows for word, n in self._first[row] if word in chosen))
+
+    def words_of(self, rows: Iterable[int]) -> list[tuple[str, int]]:
+        """The words of some rows with their first ids, each pair once, in the order of the texts."""
+        return list(dict.fromkeys(pair for row in rows for pair in self._first[row]))
 
 
 def _pieces(text: str, spans: Sequence[tuple[int, int]]) -> Iterable[tuple[str, range]]:
@@ -108,13 +117,18 @@ class Prompts:
     def __init__(self, records: Records, tokenizer: Tokenizer, length: int, config: NamesConfig):
         self._tokenizer, self._length, self.config = tokenizer, length, config
         self._known: dict[tuple[str, ...], list[int]] = {}
-        self.names = [self._names(entry.cast, entry.text) for entry in records.index]
+        if config.source == "predicted" and "seen" not in records.metadata:
+            mend = "pack a table with faces, set extract.seen to portraits, or names.source to another"
+            raise BadInput("nobody has looked who is seen in these clips", where=records.folder, mend=mend)
+        self.names = [self._names(entry) for entry in records.index]
 
-    def _names(self, cast: tuple[str, ...], text: str) -> tuple[str, ...]:
+    def _names(self, entry: ClipEntry) -> tuple[str, ...]:
         if self.config.source == "none":
             return ()
-        names = spoken_names(cast)
-        return (names_in(text, names) if self.config.source == "oracle" else names)[: self.config.limit]
+        if self.config.source == "predicted":
+            return spoken_names(entry.seen)[: self.config.limit]
+        names = spoken_names(entry.cast)
+        return (names_in(entry.text, names) if self.config.source == "oracle" else names)[: self.config.limit]
 
     def ids(self, row: int, rng: np.random.Generator | None) -> list[int]:
         """The prompt of a clip; with `rng`, names drop out. A list too long loses its last names."""
@@ -127,15 +141,34 @@ class Prompts:
         return self._known[names]
 
 
+def in_memory() -> int:
+    """How many bytes of features are kept in memory on this machine."""
+    if not IN_MEMORY:
+        return 0
+    return max(IN_MEMORY, int(SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
+
+
 class Features:
     """The features of a split, [frames width] a clip: kept in memory if they are small, else read when asked for."""
 
     def __init__(self, records: Records, frames: int):
         self._records, self._frames, self.width = records, frames, records.feature_width
         self._kept: tuple[np.ndarray, np.ndarray] | None = None
-        if len(records) * frames * self.width * 2 <= IN_MEMORY:
-            parts = [self._read(range(a, min(a + 512, len(records)))) for a in range(0, len(records), 512)]
+        self._keeps = len(records) * frames * self.width * 2 <= in_memory()
+        self._keep()
+
+    def _keep(self) -> None:
+        if self._keeps:
+            count = len(self._records)
+            parts = [self._read(range(a, min(a + 512, count))) for a in range(0, count, 512)]
             self._kept = (np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_kept": None}  # a worker process reads them itself
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._keep()
 
     def get(
         self, rows: Sequence[int]
@@ -176,6 +209,12 @@ class WindowMaker:
         self.features = Features(records, shape.frames)
         self.descriptions = Descriptions([entry.text for entry in records.index], tokenizer, shape.text_length)
         self.prompts = Prompts(records, tokenizer, shape.prompt_length, names)
+        self._words_of: dict[tuple[int, ...], Arrays] = {}
+        per_clip = 2 * shape.text_length + 5 * (DISTINCT_WORDS + CONTEXT_WORDS)
+        self._most = WORDS_KEPT // (per_clip * shape.clips)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_words_of": {}}
 
     def windows(self, make: Iterable[tuple[str, Window]]) -> list[tuple[Int32[np.ndarray, " clips"], np.ndarray]]:
         """(rows, targets) of windows that are given by movie and positions in it; -1 is padding."""
@@ -200,8 +239,8 @@ class WindowMaker:
             "text_ids": np.full((shape.clips, length), self.tokenizer.end, np.int32),
             "text_real": np.zeros((shape.clips, length), bool),
             "row": rows.astype(np.int32),
-            **self._words(present),
         }
+        made |= self._words(tuple(present))
         made["features"][:seen], made["frames_real"][:seen] = self.features.get(present)
         made["text_ids"][:seen] = self.descriptions.ids[present]
         made["text_real"][:seen] = self.descriptions.real[present]
@@ -212,7 +251,16 @@ class WindowMaker:
     def _cast(self, present: Sequence[int]) -> set[str]:
         return {name for row in present for name in spoken_names(self.records.index[row].cast)}
 
-    def _words(self, present: Sequence[int]) -> Arrays:
+    def _words(self, present: tuple[int, ...]) -> Arrays:
+        """What `_find_words` finds, kept for the next epoch while there is room; nobody writes into these arrays."""
+        kept = self._words_of.get(present)
+        if kept is None:
+            kept = self._find_words(present)
+            if len(self._words_of) < self._most:
+                self._words_of[present] = kept
+        return kept
+
+    def _find_words(self, present: Sequence[int]) -> Arrays:
         """Which ids are distinctive, and the first ids of distinctive and of other clips' words."""
         made = {
             "distinctive": np.zeros((self.shape.clips, self.shape.text_length), bool),
@@ -226,14 +274,12 @@ class WindowMaker:
         rule["drop_names"] = self._cast(present) if self.distinct.drop_names else ()
         chosen = distinctive(texts, **rule)
         del rule["min_count"]
-        foreign = context_only(texts, **rule)
+        foreign, said = context_only(texts, **rule), self.descriptions.words_of(present)
         for place, row in enumerate(present):
             made["distinctive"][place] = self.descriptions.marked(row, chosen[place])
-            own = self.descriptions.first_ids(row, chosen[place])
+            own = self.descriptions.first_ids([row], chosen[place])
             _fill(made["distinct_ids"][place], made["distinct_real"][place], own)
-            others = [
-                i for other in present if other != row for i in self.descriptions.first_ids(other, foreign[place])
-            ]
+            others = [number for word, number in said if word in foreign[place]]
             # An id that the description itself needs must not be pushed down, whatever word it begins elsewhere.
             unlike = [i for i in dict.fromkeys(others) if i not in self.descriptions.used[row]]
             _fill(made["context_ids"][place], made["context_real"][place], unlike)

@@ -34,8 +34,22 @@ class Person:
 
 
 @dataclass(frozen=True)
+class Footage:
+    """Where the pictures of one clip lie, if not at its span in the movie's video.
+
+    A video file of the clip alone, from its first picture on; or, with `numbers`, a folder or tar of numbered
+    pictures (`00001.jpg`, the first is 1), of which these are the clip's, in order, perhaps with repeats.
+    """
+
+    path: Path
+    numbers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Clip:
     """A stretch of a movie with one description; `index` counts the clips of the movie in order of time.
+
+    `seen` are the roles that somebody or something has recognised in its pictures, if that was tried.
 
     Errors: ValueError if index is negative.
     """
@@ -44,6 +58,8 @@ class Clip:
     index: int
     span: Span
     text: str
+    footage: Footage | None = None
+    seen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.index < 0:
@@ -52,7 +68,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Movie:
-    """All that is known of a movie before it is described.
+    """All that is known of a movie before it is described; `video` is None where each clip has its own footage.
 
     Units:  duration in seconds, None if unknown.
     Errors: ValueError unless `clips[i]` is of this movie, has index i, and the clips stand in order of

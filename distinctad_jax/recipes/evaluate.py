@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from distinctad_jax.data.datasets import Records
+from distinctad_jax.data.features import Provenance
 from distinctad_jax.data.pipeline import evaluation_batches
 from distinctad_jax.errors import BadInput
 from distinctad_jax.files import whole, write_json, write_text
@@ -19,7 +20,7 @@ from distinctad_jax.metrics.scores import Row, always, copied, score_rows
 from distinctad_jax.metrics.similarity import SIMILARITIES
 from distinctad_jax.models.narrator import Narrator
 from distinctad_jax.narration.decoding import DecodingConfig, decode
-from distinctad_jax.recipes.models import check_room, open_narrator
+from distinctad_jax.recipes.models import check_features, check_room, open_narrator
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.prompt import NamesConfig
 from distinctad_jax.text.tokenizers import Tokenizer
@@ -82,6 +83,7 @@ def run(settings: EvaluateConfig, run: Run) -> dict[str, Any]:
     narrator, tokenizer = open_narrator(stage2.folder)
     folder = run.needs["extract"].folder / "records"
     records, training = Records(folder, settings.split), Records(folder, "train")
+    check_features(stage2.folder, Provenance.of(records.metadata, folder), folder)
     said, shares = _narrate_split(settings, run, narrator, tokenizer, records)
     if any(text is None for text in said):
         raise BadInput("some clips were not described", where=folder, mend="report this as a bug")

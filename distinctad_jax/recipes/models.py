@@ -10,12 +10,16 @@ from flax import nnx
 
 from distinctad_jax.checkpoints.weights import assemble, check_weights, load_weights
 from distinctad_jax.config import build
+from distinctad_jax.data.features import Provenance
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.files import read_json
 from distinctad_jax.models.aligner import Aligner, AlignerConfig
 from distinctad_jax.models.gpt2 import Gpt2, Gpt2Config
 from distinctad_jax.models.narrator import Narrator, NarratorConfig
 from distinctad_jax.text.tokenizers import Tokenizer, load_tokenizer
+
+FEATURES = "features.json"
+"""What a narrator's folder says of the features that it reads."""
 
 
 class Shelved(NamedTuple):
@@ -72,3 +76,9 @@ def open_narrator(folder: Path) -> tuple[Narrator, Tokenizer]:
     shelved = take(folder / "narrator", NarratorConfig)
     model = assemble(lambda: Narrator(shelved.config, rngs=nnx.Rngs(0)), shelved.weights, folder / "narrator")
     return model, shelved.tokenizer
+
+
+def check_features(folder: Path, found: Provenance, where: object) -> None:
+    """Errors: BadInput in one line if the narrator in `folder/narrator` was trained on features of another tower."""
+    about = folder / "narrator" / FEATURES
+    Provenance.of(read_json(about), about).check(found, where)

@@ -18,8 +18,8 @@ from distinctad_jax.movie.window import PADDING, evaluation_windows
 from distinctad_jax.narration.decoding import DecodingConfig
 from distinctad_jax.narration.placement import PlacementConfig, cut, place
 from distinctad_jax.recipes.evaluate import SPOKEN, check_speaker, sentence, speaker
-from distinctad_jax.recipes.extract import frame_encoder
-from distinctad_jax.recipes.models import open_aligner, open_narrator
+from distinctad_jax.recipes.extract import frame_encoder, tower_provenance
+from distinctad_jax.recipes.models import check_features, open_aligner, open_narrator
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.prompt import prompt_ids, spoken_names
 from distinctad_jax.text.tokenizers import Tokenizer
@@ -130,6 +130,8 @@ def _describe(
     """What the narrator says of each slot whose frames can be decoded, with the score of the sentence."""
     aligner, _ = open_aligner(run.needs["stage1"].folder)
     narrator, tokenizer = open_narrator(run.needs["stage2"].folder)
+    seen_by = tower_provenance("stage1", run.needs["stage1"].folder, aligner)
+    check_features(run.needs["stage2"].folder, seen_by, run.needs["stage1"].folder)
     trained = run.needs["stage2"].results["settings"]
     frames, encode, features = trained["frames"], frame_encoder(aligner), {}
     size = aligner.config.vision.image_size

@@ -1,62 +1,80 @@
-"""Movies, subtitles, annotations and cast -> TFDS records of clips (array_record)."""
+"""Movies, subtitles, annotations and cast -> TFDS records of clips (array_record), of pictures or stored features."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import simplejpeg
-
 from distinctad_jax.data.annotations import read_annotations
 from distinctad_jax.data.cast import read_cast, read_splits
-from distinctad_jax.data.datasets import ClipRecord, write_records
-from distinctad_jax.data.library import movies_from
-from distinctad_jax.data.video import read_frames
-from distinctad_jax.errors import BadInput
-from distinctad_jax.movie.movie import Line, Movie
+from distinctad_jax.data.clips import FeatureClips, PixelClips
+from distinctad_jax.data.datasets import pack_records
+from distinctad_jax.data.features import Provenance, is_normalised, named_tower, opened_store
+from distinctad_jax.data.library import SUFFIXES, movies_from
+from distinctad_jax.data.portraits import write_portraits
+from distinctad_jax.data.rows import Annotations
+from distinctad_jax.data.shards import BadClip
+from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.files import write_json
+from distinctad_jax.movie.movie import Movie
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
-from distinctad_jax.tracks import read_dialogue
+from distinctad_jax.tracks.folder import SUBTITLES, read_subtitles
 
-SUBTITLES = (".srt", ".vtt")
+PATHS = {"annotations": 0, "videos": 1, "features": 2, "subtitles": 1, "cast": 0, "splits": 0}
+"""What is brought, and whether it is a file (0), a folder (1) or either (2)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class PackConfig:
     """Where the data lies and what is kept of it.
 
-    source: `toy` reads what the recipe `render` made, and then no path is given; `files` reads the paths.
-    bad_rows, missing_videos: whether what cannot be used stops the run or is dropped and counted.
-    frames: frames a clip, at the centres of equal segments; image_size: pixels, after CLIP's resize and crop.
+    source: `toy` reads what the recipe `render` made, and then no path is given; `files` reads the paths, with either
+      `videos` or `features`: an .h5 file or a folder of .npy, `features_fps` frames a second, made by
+      `features_tower`; of MAD's own files the name tells it.
+    bad_rows, missing_videos: whether what cannot be used stops the run or is dropped and counted; max_bad_clips: the
+      share of clips that may be left out because nothing of them can be decoded, before the run stops.
+    frames: frames a clip, by a rule of `data.video.moments`; image_size: pixels, after CLIP's resize and crop.
+    workers: threads that pack, one shard each; beam: options of a Beam pipeline that packs instead, such as
+      `--runner=DirectRunner`.
     """
 
     source: Literal["toy", "files"]
     frames: int = 8
+    rule: Literal["centres", "starts", "endpoints", "autoad", "uniad"] = "centres"
     image_size: int = 224
     jpeg_quality: int = 95
     kind: Literal["auto", "cmdad", "madeval", "tvad", "generic"] = "auto"
+    encoding: str = "auto"
     annotations: str = ""
     videos: str = ""
+    features: str = ""
+    features_fps: float = 5.0
+    features_tower: str = ""
     subtitles: str = ""
     cast: str = ""
     splits: str = ""
     bad_rows: Literal["error", "drop"] = "error"
     missing_videos: Literal["error", "drop"] = "error"
+    max_bad_clips: float = 0.01
     workers: int = 2
+    beam: str = ""
 
     def __post_init__(self):
         if self.frames < 1 or self.image_size < 8 or not 1 <= self.jpeg_quality <= 100 or self.workers < 1:
             raise ValueError(f"needs frames, workers >= 1, image_size >= 8 and jpeg_quality in 1..100, got {self}")
-        given = [name for name in ("annotations", "videos", "subtitles", "cast", "splits") if getattr(self, name)]
+        if not 0 <= self.max_bad_clips <= 1 or self.features_fps <= 0:
+            raise ValueError(f"needs max_bad_clips in 0..1 and features_fps > 0, got {self}")
+        given = [name for name in PATHS if getattr(self, name)]
         if self.source == "toy" and given:
             raise ValueError(
                 f"source 'toy' makes its own files, but {', '.join(given)} is set; set source to 'files'"
             )
-        if self.source == "files" and not (self.annotations and self.videos and self.splits):
-            raise ValueError("source 'files' needs annotations, videos and splits")
+        seen = bool(self.videos) + bool(self.features)
+        if self.source == "files" and not (self.annotations and seen == 1 and self.splits):
+            raise ValueError("source 'files' needs annotations, videos or features (not both), and splits")
 
 
 def _paths(settings: PackConfig, run: Run) -> dict[str, Path | None]:
@@ -69,107 +87,119 @@ def _paths(settings: PackConfig, run: Run) -> dict[str, Path | None]:
             "cast": "cast.json",
             "splits": "splits.json",
         }
-        return {name: folder / path for name, path in names.items()}
-    return {
-        name: Path(getattr(settings, name)) if getattr(settings, name) else None
-        for name in ("annotations", "videos", "subtitles", "cast", "splits")
-    }
-
-
-def read_subtitles(folder: Path | None, keys: set[str]) -> dict[str, tuple[Line, ...]]:
-    """Dialogue by movie key, from `folder/KEY.srt` or `.vtt`; a movie without a file has none."""
-    if folder is None:
-        return {}
-    found = {}
-    for key in sorted(keys):
-        for path in (folder / f"{key}{suffix}" for suffix in SUBTITLES):
-            if path.is_file():
-                found[key] = read_dialogue(path)
-                break
-    return found
+        return {"features": None, **{name: folder / path for name, path in names.items()}}
+    return {name: Path(getattr(settings, name)) if getattr(settings, name) else None for name in PATHS}
 
 
 def run(settings: PackConfig, run: Run) -> dict[str, Any]:
-    """Writes the records of every split; its results count movies, clips and rows dropped, with reasons."""
+    """Writes the records of every split; its results count movies, clips, rows dropped and clips left out."""
     paths = _paths(settings, run)
-    assert paths["annotations"] and paths["splits"]  # PackConfig has seen to it
-    annotations = read_annotations(paths["annotations"], kind=settings.kind, bad_rows=settings.bad_rows)
+    annotations = _read_table(settings, paths)
     for line in annotations.report.sentences():
         run.voice.say(f"  {line}")
-    keys = {row.movie for row in annotations.rows}
+    splits = _splits(settings, paths, annotations, run)
+    faces = any(row.faces is not None for row in annotations.rows)
+    seen = {"seen": {"by": "faces"}} if faces and paths["cast"] else {}
+    with run.voice.bar("packing clips") as bar:
+        common: dict[str, Any] = {
+            "identity": run.key,
+            "workers": settings.workers,
+            "beam": shlex.split(settings.beam) if settings.beam else None,
+            "most_bad": settings.max_bad_clips,
+            "progress": lambda done, count: bar(done, count, ""),
+        }
+        about = f"clips with descriptions, from {annotations.report.path.name}"
+        if paths["features"] is None:
+            make = PixelClips(settings.frames, settings.image_size, settings.jpeg_quality, settings.rule)
+            told = {"frames": settings.frames, "image_size": settings.image_size}
+            told |= seen if settings.rule == "centres" else {"rule": settings.rule, **seen}
+            bad = pack_records(
+                run.folder / "records", "pixels", splits, make, description=about, metadata=told, **common
+            )
+        else:
+            made_by = _provenance(settings, paths["features"], splits)
+            width = made_by.width
+            make = FeatureClips(paths["features"], settings.frames, settings.features_fps, width, settings.rule)
+            bad = pack_records(
+                run.folder / "records",
+                "features",
+                splits,
+                make,
+                description=about,
+                metadata={"frames": settings.frames, **made_by.told(), **seen},
+                feature_width=width,
+                **common,
+            )
+    everybody = [movie for movies in splits.values() for movie in movies]
+    write_portraits(run.folder, everybody, settings.image_size)
+    return _results(settings, run, annotations, splits, bad)
+
+
+def _read_table(settings: PackConfig, paths: dict[str, Path | None]) -> Annotations:
+    assert paths["annotations"]
+    return read_annotations(
+        paths["annotations"], kind=settings.kind, encoding=settings.encoding, bad_rows=settings.bad_rows
+    )
+
+
+def _splits(
+    settings: PackConfig, paths: dict[str, Path | None], annotations: Annotations, run: Run
+) -> dict[str, list[Movie]]:
+    assert paths["splits"]
+    problems: list[str] = []
     movies = movies_from(
         annotations,
         videos=paths["videos"],
-        subtitles=read_subtitles(paths["subtitles"], keys),
+        subtitles=read_subtitles(paths["subtitles"], {row.movie for row in annotations.rows}),
         cast=read_cast(paths["cast"]) if paths["cast"] else None,
         on_missing=settings.missing_videos,
-        problems=(problems := []),
+        problems=problems,
     )
     for line in problems:
         run.voice.say(f"  {line}")
     by_key = {movie.key: movie for movie in movies}
-    splits = {
-        name: [by_key[key] for key in wanted if key in by_key]
-        for name, wanted in read_splits(paths["splits"]).items()
-    }
+    wanted = read_splits(paths["splits"])
+    splits = {name: [by_key[key] for key in keys if key in by_key] for name, keys in wanted.items()}
     if not any(splits.values()):
         raise BadInput(
             "no movie of the annotations is in any split", where=paths["splits"], mend="correct the splits"
         )
-    count, done = sum(len(movie.clips) for movies in splits.values() for movie in movies), 0
-    with run.voice.bar("packing clips") as bar, ThreadPoolExecutor(settings.workers) as pool:
+    outside = set(by_key) - {key for keys in wanted.values() for key in keys}
+    if outside:
+        run.voice.say(f"  {len(outside)} movies of the table are in no split ({', '.join(sorted(outside)[:5])})")
+    return {name: found for name, found in splits.items() if found}
 
-        def records(movies: list[Movie]) -> Iterator[ClipRecord]:
-            nonlocal done
-            for packed in pool.map(lambda movie: list(pack_movie(movie, settings)), movies):
-                done += len(packed)
-                bar(done, count, "")
-                yield from packed
 
-        write_records(
-            run.folder / "records",
-            "pixels",
-            {name: records(movies) for name, movies in splits.items() if movies},
-            description=f"{count} clips with descriptions, {settings.frames} frames each",
-            metadata={"frames": settings.frames, "image_size": settings.image_size},
-        )
+def _provenance(settings: PackConfig, path: Path, splits: dict[str, list[Movie]]) -> Provenance:
+    """Where stored features come from: as told or as their name tells, and as they look."""
+    tower = settings.features_tower or named_tower(path)
+    if not tower:
+        mend = "set it to the tower that made the features, such as vit-l-14"
+        raise BadUsage("the file's name does not tell it", where="config.pack.features_tower", mend=mend)
+    with opened_store(path) as store:
+        known = set(store.movies())
+        keys = [movie.key for movies in splits.values() for movie in movies if movie.key in known]
+        if not keys:
+            raise BadInput("features of not one movie of the table", where=path, mend="give those of the table")
+        _, width = store.shape(keys[0])
+        return Provenance(tower, "", width, settings.features_fps, is_normalised(store, keys[0]))
+
+
+def _results(
+    settings: PackConfig, run: Run, annotations: Annotations, splits: dict[str, list[Movie]], bad: Sequence[BadClip]
+) -> dict[str, Any]:
+    if bad:
+        run.voice.say(f"  {len(bad)} clips left out, listed in bad_clips.json")
+        for clip in bad[:5]:
+            run.voice.say(f"  {clip}")
+        write_json(run.folder / "bad_clips.json", [dataclasses.asdict(clip) for clip in bad])
     return {
         "movies": {name: len(movies) for name, movies in splits.items()},
         "clips": {name: sum(len(movie.clips) for movie in movies) for name, movies in splits.items()},
+        "bad_clips": len(bad),
         "rows": annotations.report.counts(),
         "image_size": settings.image_size,
     }
-
-
-def pack_movie(movie: Movie, settings: PackConfig) -> Iterator[ClipRecord]:
-    """A movie's clips with their frames as JPEG, in time order."""
-    if movie.video is None:
-        raise BadInput("the movie has no video", where=movie.key, mend="put it into the folder of videos")
-    spans, pictures = [clip.span for clip in movie.clips], {}
-    for place, frames, times in read_frames(movie.video, spans, settings.frames, settings.image_size):
-        jpegs = [
-            simplejpeg.encode_jpeg(np.ascontiguousarray(f), settings.jpeg_quality, colorsubsampling="444")
-            for f in frames
-        ]
-        pictures[place] = jpegs, times
-    for place, clip in enumerate(movie.clips):
-        if place not in pictures:
-            raise BadInput(
-                f"no frame of {clip.span} can be decoded", where=movie.video, mend="mend or leave out the video"
-            )
-        jpegs, times = pictures[place]
-        yield ClipRecord(
-            movie=movie.key,
-            index=clip.index,
-            start=clip.span.start,
-            end=clip.span.end,
-            text=clip.text,
-            frames=jpegs,
-            frame_times=times,
-            features=None,
-            cast=tuple(person.character for person in movie.cast),
-            dialogue=tuple(line for line in movie.dialogue if abs(line.span.start - clip.span.start) < 30),
-        )
 
 
 def needs(settings: PackConfig) -> dict[str, Need]:
@@ -178,17 +208,28 @@ def needs(settings: PackConfig) -> dict[str, Need]:
 
 
 def inputs(settings: PackConfig) -> tuple[Path, ...]:
-    """The tables and subtitles; videos are too large to hash whole and are named by the table."""
+    """The tables and subtitles."""
     if settings.source == "toy":
         return ()
-    for name, folder in {"annotations": 0, "videos": 1, "subtitles": 1, "cast": 0, "splits": 0}.items():
-        path = getattr(settings, name)
-        if path and not (Path(path).is_dir() if folder else Path(path).is_file()):
-            what = f"no such {'folder' if folder else 'file'}"
+    for name, folder in PATHS.items():
+        path = Path(getattr(settings, name)) if getattr(settings, name) else None
+        if path and not (path.exists() if folder == 2 else path.is_dir() if folder else path.is_file()):
+            what = f"no such {'folder' if folder == 1 else 'file'}"
             raise BadInput(what, where=path, mend=f"correct config.pack.{name}")
     told = sorted(Path(settings.subtitles).iterdir()) if settings.subtitles else []
     tables = [Path(path) for path in (settings.annotations, settings.cast, settings.splits) if path]
     return (*tables, *(path for path in told if path.suffix in SUBTITLES and path.is_file()))
 
 
-RECIPE = Recipe("pack", PackConfig, run, needs, inputs)
+def glances(settings: PackConfig) -> tuple[Path, ...]:
+    """Videos or stored features: too large to hash whole."""
+    if settings.source == "toy":
+        return ()
+    path = Path(settings.videos or settings.features)
+    if path.is_file():
+        return (path,)
+    kept = (*SUFFIXES, ".tar", ".npy", ".jpg", ".jpeg")
+    return tuple(sorted(found for found in path.rglob("*") if found.suffix.lower() in kept and found.is_file()))
+
+
+RECIPE = Recipe("pack", PackConfig, run, needs, inputs, glances=glances, version=2)

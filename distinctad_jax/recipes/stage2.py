@@ -12,6 +12,7 @@ from flax import nnx
 from distinctad_jax.checkpoints.weights import save_weights
 from distinctad_jax.config import plain, refused
 from distinctad_jax.data.datasets import Records
+from distinctad_jax.data.features import Provenance
 from distinctad_jax.data.pipeline import window_batches
 from distinctad_jax.files import write_json
 from distinctad_jax.losses.captioning import next_word
@@ -19,7 +20,7 @@ from distinctad_jax.losses.distinctive import distinctive_bag, distinctive_words
 from distinctad_jax.models.bridge import BridgeConfig
 from distinctad_jax.models.em_attention import EMAttentionConfig
 from distinctad_jax.models.narrator import Narrator, NarratorConfig
-from distinctad_jax.recipes.models import check_room, take_language
+from distinctad_jax.recipes.models import FEATURES, check_room, take_language
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.distinct import DistinctConfig
 from distinctad_jax.text.prompt import NamesConfig
@@ -197,6 +198,7 @@ def run(settings: Stage2Config, run: Run) -> dict[str, Any]:
     folder = run.folder / "narrator"
     save_weights(folder / "model.safetensors", parts.learned, parts.frozen, parts.buffers)
     write_json(folder / "model.json", plain(config))
+    write_json(folder / FEATURES, Provenance.of(records.metadata, records.folder).told())
     language.tokenizer.save(folder / "tokenizer")
     learned = sum(leaf.size for leaf in jax.tree.leaves(parts.learned))
     return {"parameters_learned": learned, "settings": plain(settings)}
@@ -207,4 +209,4 @@ def needs(settings: Stage2Config) -> dict[str, Need]:
     return {"pretrain": Need("pretrain"), "extract": Need("extract")}
 
 
-RECIPE = Recipe("stage2", Stage2Config, run, needs)
+RECIPE = Recipe("stage2", Stage2Config, run, needs, version=2)

@@ -24,10 +24,10 @@ from jax.sharding import Mesh
 import distinctad_jax
 from distinctad_jax.config import plain
 from distinctad_jax.errors import BadEnvironment, BadInput, BadUsage
-from distinctad_jax.files import fingerprint, read_json, write_json
+from distinctad_jax.files import fingerprint, glance, read_json, write_json
 from distinctad_jax.recipes.console import Voice
 
-KEPT_WHEN_UNFINISHED = ("checkpoints", "log.jsonl", "events")
+KEPT_WHEN_UNFINISHED = ("checkpoints", "log.jsonl", "events", ".records.partial")
 """What an interrupted run leaves to go on from; the rest of an unfinished artefact is made again."""
 
 
@@ -99,6 +99,7 @@ class Recipe:
     run: (settings, Run) -> results, a JSON object; writes its files into `run.folder`.
     needs: settings -> the artefacts it builds on, by the name it calls them.
     inputs: settings -> files from outside, whose content belongs to the key.
+    glances: settings -> files from outside too large to read for a key: names, sizes and ends belong to it.
     version: raised when the code changes what comes out.
     keyed: False if there is one folder for all keys, `workdir/recipe`.
     """
@@ -110,6 +111,7 @@ class Recipe:
     inputs: Callable[[Any], tuple[Path, ...]] = lambda settings: ()
     version: int = 1
     keyed: bool = True
+    glances: Callable[[Any], tuple[Path, ...]] = lambda settings: ()
 
 
 class Workshop:
@@ -128,6 +130,7 @@ class Workshop:
             "settings": plain(settings),
             "seed": spec.seed,
             "inputs": [fingerprint(path) for path in recipe.inputs(settings)],
+            "glances": [(path.name, glance(path)) for path in recipe.glances(settings)],
             "needs": {
                 label: self.key(need.recipe, spec.changed(need.changes))
                 for label, need in recipe.needs(settings).items()

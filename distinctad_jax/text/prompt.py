@@ -21,18 +21,19 @@ NAMES_LEAD = "Possible characters:"
 class NamesConfig:
     """Whose names the narrator is given.
 
-    `source`: "cast" gives the head of the clip's cast list; "oracle" those of it that the reference text uses, which
-    nobody knows outside an ablation; "none" gives no list. `limit`: at most so many names. `dropout`: in training
-    each name is left out with this probability, so that the list is no promise.
+    `source`: "cast" gives the head of the clip's cast list; "predicted" those who were seen in the clip, by
+    recognised faces or by portraits, in the order of the cast; "oracle" those of it that the reference text uses,
+    which nobody knows outside an ablation; "none" gives no list. `limit`: at most so many names. `dropout`: in
+    training each name is left out with this probability, so that the list is no promise.
     """
 
-    source: Literal["oracle", "cast", "none"] = "cast"
+    source: Literal["oracle", "predicted", "cast", "none"] = "cast"
     limit: int = 5
     dropout: float = 0.1
 
     def __post_init__(self):
-        if self.source not in ("oracle", "cast", "none"):
-            raise ValueError(f"names come from oracle, cast or none, got source={self.source!r}")
+        if self.source not in ("oracle", "predicted", "cast", "none"):
+            raise ValueError(f"names come from oracle, predicted, cast or none, got source={self.source!r}")
         if self.limit < 1 or not 0 <= self.dropout < 1:
             raise ValueError(f"names need limit >= 1 and 0 <= dropout < 1, got {self}")
 

@@ -31,13 +31,25 @@ def whole(report):
 
 
 @needs_data
-@pytest.mark.parametrize(("name", "encoding"), [("madeval_anno_utf8.csv", "utf-8"), ("madeval_anno.csv", "cp1252")])
-def test_madeval_is_accounted_for(name, encoding):
+@pytest.mark.parametrize(
+    ("name", "encoding", "damaged"),
+    [
+        ("madeval_anno_utf8.csv", "utf-8", 0),
+        ("madeval_anno.csv", "cp1252", 4),
+        ("madeval_anno.csv", "latin-1", 4),
+        ("madeval_anno.csv", "auto", 4),
+    ],
+)
+def test_madeval_is_accounted_for(name, encoding, damaged):
     found = read_annotations(DATA / name, encoding=encoding)
     counts = found.report.counts()
     assert (found.report.kind, counts["rows"], counts["used"], counts["movies"]) == ("madeval", 6520, 6520, 10)
     assert (counts["unsorted"], counts["overlaps"], counts["placeholders"]) == (17, 82, 45)
-    assert (counts["past_end"], counts["repeated_text"], counts["damaged_text"]) == (0, 36, 0)
+    assert (counts["past_end"], counts["repeated_text"], counts["shared_text"]) == (0, 36, 72)
+    assert (counts["short"], counts["long"], counts["shifted"]) == (46, 48, 749 + 437)
+    assert (counts["fragments"], counts["unpunctuated"]) == (162, 303)
+    assert (counts["quotes"], counts["double_blanks"]) == (16, 5)
+    assert found.report.traps["damaged_text"] == ((5725, 5742, 5847, 5923) if damaged else ())
     assert whole(found.report)
     assert 4492 in found.report.traps["unsorted"]  # the largest jump back, 288 s
     movies = movies_from(found)
@@ -54,10 +66,17 @@ def test_madeval_is_accounted_for(name, encoding):
 
 @needs_data
 def test_a_table_in_another_encoding_is_refused_with_the_line():
-    line = refused(DATA / "madeval_anno.csv")
+    line = refused(DATA / "madeval_anno.csv", encoding="utf-8")
     assert ":5725: byte 0x80 is not utf-8" in line and "--encoding" in line
-    counts = read_annotations(DATA / "madeval_anno.csv", encoding="latin-1").report.counts()
-    assert counts["damaged_text"] == 4
+
+
+def test_a_table_with_more_than_a_few_damaged_lines_is_refused(tmp_path):
+    rows = [f"m,{n},{n + 1},He waits {n}.\n".encode() for n in range(400)]
+    some = [row.replace(b"He", b"H\xe9") if n % 100 == 7 else row for n, row in enumerate(rows)]
+    found = read_annotations(table(tmp_path, HEAD.encode() + b"".join(some)))
+    assert found.report.traps["damaged_text"] == (9, 109, 209, 309) and found.report.used == 400
+    many = [row.replace(b"He", b"H\xe9") if n % 50 == 7 else row for n, row in enumerate(rows)]
+    assert "byte 0xe9 is not utf-8" in refused(table(tmp_path, HEAD.encode() + b"".join(many)))
 
 
 @needs_data
@@ -74,6 +93,10 @@ def test_tvad_is_accounted_for(name, times, overlaps):
     counts = found.report.counts()
     assert (found.report.kind, counts["rows"], counts["used"], counts["movies"]) == ("tvad", 2983, 2983, 100)
     assert (counts["unsorted"], counts["overlaps"]) == (0, overlaps) and whole(found.report)
+    assert (counts["unpunctuated"], counts["damaged_text"]) == (3, 1)  # r??sum??
+    assert counts["padded"] == sum(row.stated < 2 for row in found.rows if row.stated is not None)
+    assert counts["no_faces"] == (219 if "face" in name else 0)
+    assert all(len(row.numbers) == 16 for row in found.rows)
     lengths = [len(movie.clips) for movie in movies_from(found, cast=read_cast(DATA / "tvad_charbank.json"))]
     assert (min(lengths), max(lengths), sum(length < 16 for length in lengths)) == (7, 76, 14)
     if times != "stated":

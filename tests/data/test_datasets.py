@@ -91,8 +91,8 @@ def test_features_are_kept_exactly_and_may_differ_in_length(tmp_path):
 
 def test_plain_tfds_reads_the_folder(folder):
     for builder in (
-        tfds.builder_from_directory(folder / "ad_clips" / "pixels" / "1.0.0"),
-        tfds.builder("ad_clips/pixels", data_dir=folder),
+        tfds.builder_from_directory(folder / "distinctad_jax" / "pixels" / "1.0.0"),
+        tfds.builder("distinctad_jax/pixels", data_dir=folder),
     ):
         source = builder.as_data_source("train")
         assert len(source) == 10 and source[2]["movie"] == b"b"
@@ -210,7 +210,7 @@ def test_an_index_that_does_not_fit_is_an_input_fault(tmp_path):
 
 
 def shard(folder, split="train"):
-    (path,) = (folder / "ad_clips" / "pixels" / "1.0.0").glob(f"*{split}.array_record*")
+    (path,) = (folder / "distinctad_jax" / "pixels" / "1.0.0").glob(f"*{split}.array_record*")
     return path
 
 

@@ -1,0 +1,223 @@
+"""The TFDS dataset `distinctad_jax`, in array_record files, written and read without TensorFlow.
+
+`tfds.builder("distinctad_jax/pixels", data_dir=folder)` and `tfds.builder_from_directory` open what was written, with
+or without this package; `import distinctad_jax.data.builder` registers the class itself.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core import example_serializer, writer
+from tensorflow_datasets.proto import tf_example_pb2
+
+from distinctad_jax.data.ledger import ClipRecord, Variant, milliseconds, stretch
+from distinctad_jax.files import write_json
+from distinctad_jax.movie.movie import Line
+from distinctad_jax.movie.span import Span
+
+NAME = "distinctad_jax"
+VERSION = "1.0.0"
+VARIANTS = {"pixels": "JPEG frames of each clip", "features": "float16 frame features of each clip"}
+
+MakeClips = Callable[[], Iterable[ClipRecord]]
+"""Makes the clips of one shard, anew at each call."""
+
+
+class _Info(tfds.core.DatasetInfo):
+    def initialize_from_bucket(self) -> None:
+        """Nothing: these datasets are not published, and TFDS would leave a temporary folder behind."""
+
+
+@functools.cache
+def clip_features(variant: Variant) -> tfds.features.FeaturesDict:
+    """What a record of a variant holds."""
+    kind = tfds.features
+    features: dict[str, Any] = {
+        "movie": kind.Text(),
+        "index": np.int32,
+        "start_ms": np.int64,
+        "end_ms": np.int64,
+        "text": kind.Text(),
+        "frames_ms": kind.Tensor(shape=(None,), dtype=np.int64),
+        "cast": kind.Sequence(kind.Text()),
+        "seen": kind.Sequence(kind.Text()),
+        "dialogue": kind.Sequence({"start_ms": np.int64, "end_ms": np.int64, "text": kind.Text()}),
+    }
+    if variant == "pixels":
+        features["frames"] = kind.Sequence(kind.Image(shape=(None, None, 3), encoding_format="jpeg"))
+    else:
+        features["features"] = kind.Tensor(shape=(None, None), dtype=np.float16, encoding="bytes")
+    return kind.FeaturesDict(features)
+
+
+class DistinctadJax(tfds.core.ShardBasedBuilder):
+    """Described clips, as `pixels` (JPEG frames) or `features` (float16 vectors); movies contiguous, in time order.
+
+    `info.metadata["movies"]` has, for each split, the first row of each movie and the row after its last.
+
+    Args:
+      shards: for each split a maker of clips per shard; nothing to only read what is there.
+    Source: TFDS 4.9. JPEG bytes are passed in and out undecoded, and times are whole milliseconds: TFDS encodes
+      arrays with TensorFlow and stores float64 as float32.
+    """
+
+    name = NAME
+    VERSION = tfds.core.Version(VERSION)
+    BUILDER_CONFIGS = [  # noqa: RUF012  (TFDS reads a class attribute)
+        tfds.core.BuilderConfig(name=variant, description=what) for variant, what in VARIANTS.items()
+    ]
+
+    def __init__(self, *, shards: Mapping[str, Sequence[MakeClips]] | None = None, about: str = "", **settings: Any):
+        self._shards, self._about = dict(shards or {}), about
+        settings.setdefault("file_format", "array_record")  # the default of TFDS needs TensorFlow
+        super().__init__(**settings)
+
+    @property
+    def variant(self) -> Variant:
+        config: Any = self.builder_config
+        return config.name
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return _Info(
+            builder=self,
+            description=self._about or "Clips of movies with the audio description of each.",
+            features=clip_features(self.variant),
+            metadata=tfds.core.MetadataDict(),
+            disable_shuffling=True,  # clips of one movie stay neighbours
+        )
+
+    def _shard_iterators_per_split(self, dl_manager: Any) -> dict[str, list[Callable[[], Iterator[Any]]]]:
+        return {
+            split: [functools.partial(_keyed, make, self.variant) for make in makers]
+            for split, makers in self._shards.items()
+        }
+
+    def _example_writer(self) -> writer.ExampleWriter:
+        return _SteadyWriter(self.info.file_format)
+
+    def _log_download_bytes(self) -> None:
+        """Nothing: TFDS prints here, and our recipes show their own progress."""
+
+    def _log_download_done(self) -> None:
+        """Nothing, as above."""
+
+
+class _SteadyWriter(writer.ExampleWriter):
+    """Writes records as `serialized` makes them, whichever process writes."""
+
+    def write(self, path: Any, examples: Iterable[Any]) -> Any:
+        return super().write(path, ((key, _steady(record)) for key, record in examples))
+
+
+def _steady(record: bytes) -> bytes:
+    return tf_example_pb2.Example.FromString(record).SerializeToString(deterministic=True)
+
+
+def serialized(clip: ClipRecord, variant: Variant) -> bytes:
+    """A clip as the bytes of its record, the same in every process; TFDS leaves the order of fields to chance."""
+    features = clip_features(variant)
+    serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
+    made = serializer.get_tf_example(features.encode_example(example(clip, variant)))
+    return made.SerializeToString(deterministic=True)
+
+
+def _keyed(make: MakeClips, variant: Variant) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, clip in enumerate(make()):
+        yield number, example(clip, variant)
+
+
+def data_folder(folder: Path, variant: str) -> Path:
+    """Where the dataset of a records folder lies."""
+    return folder / NAME / variant / VERSION
+
+
+def shard_path(folder: Path, variant: str, split: str, number: int, of: int) -> Path:
+    """The file of a shard, as TFDS names it."""
+    template = _template(data_folder(folder, variant), split)
+    return Path(template.sharded_filepath(shard_index=number, num_shards=of))
+
+
+def _template(data: Path, split: str) -> tfds.core.ShardedFileTemplate:
+    folder: Any = data  # any path does, whatever the annotation says
+    return tfds.core.ShardedFileTemplate(
+        data_dir=folder, dataset_name=NAME, split=split, filetype_suffix="array_record"
+    )
+
+
+def describe_dataset(
+    folder: Path,
+    variant: Variant,
+    shards: Mapping[str, Sequence[tuple[int, int]]],
+    description: str,
+    metadata: Mapping[str, Any],
+) -> None:
+    """Writes TFDS's own papers beside finished shards; `shards`: (clips, bytes) of each shard of each split."""
+    builder: Any = DistinctadJax(config=variant, data_dir=str(folder), about=description)
+    data = data_folder(folder, variant)
+    splits = []
+    for split, counts in shards.items():
+        lengths = [clips for clips, _ in counts]
+        splits.append(
+            tfds.core.SplitInfo(
+                name=split,
+                shard_lengths=lengths,
+                num_bytes=sum(size for _, size in counts),
+                filename_template=_template(data, split),
+            )
+        )
+    builder.info.set_splits(tfds.core.SplitDict(splits))
+    builder.info.metadata.update(metadata)
+    builder.info.write_to_directory(data)
+    # What TFDS opens when no config is named: the one that is there.
+    write_json(folder / NAME / ".config" / "metadata.json", {"default_config_name": variant})
+
+
+def example(clip: ClipRecord, variant: Variant) -> dict[str, Any]:
+    """A clip as TFDS takes it."""
+    lines = [(*stretch(line.span.start, line.span.end), line.text) for line in clip.dialogue]
+    start, end = stretch(clip.start, clip.end)
+    content = {"frames": list(clip.frames or ())} if variant == "pixels" else {"features": clip.features}
+    return {
+        "movie": clip.movie,
+        "index": clip.index,
+        "start_ms": start,
+        "end_ms": end,
+        "text": clip.text,
+        "frames_ms": np.array([milliseconds(float(time)) for time in clip.frame_times], np.int64),
+        "cast": list(clip.cast),
+        "seen": list(clip.seen),
+        "dialogue": [{"start_ms": a, "end_ms": b, "text": text} for a, b, text in lines],
+        **content,
+    }
+
+
+def clip_of(example: Mapping[str, Any]) -> ClipRecord:
+    """A clip as TFDS gives it, with JPEG frames left as files."""
+    said = example["dialogue"]
+    lines = zip(said["start_ms"], said["end_ms"], said["text"], strict=True)
+    return ClipRecord(
+        movie=example["movie"].decode(),
+        index=int(example["index"]),
+        start=int(example["start_ms"]) / 1000,
+        end=int(example["end_ms"]) / 1000,
+        text=example["text"].decode(),
+        frame_times=tuple(int(time) / 1000 for time in example["frames_ms"]),
+        frames=tuple(example["frames"]) if "frames" in example else None,
+        features=example.get("features"),
+        cast=tuple(name.decode() for name in example["cast"]),
+        seen=tuple(name.decode() for name in example["seen"]),
+        dialogue=tuple(Line(Span(int(a) / 1000, int(b) / 1000), text.decode()) for a, b, text in lines),
+    )
+
+
+class RawBytes(tfds.decode.SkipDecoding):
+    """Leaves JPEG files as they are; the stock class has no method for a batch without TensorFlow."""
+
+    def decode_batch_example_np(self, serialized: Any) -> Any:
+        return serialized

@@ -1,0 +1,177 @@
+"""What is wrong with a data set before anybody trains on it: the table's traps, and papers that do not fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from distinctad_jax.data.annotations import read_annotations
+from distinctad_jax.data.cast import read_cast, read_splits
+from distinctad_jax.data.features import opened_store
+from distinctad_jax.data.library import movies_from
+from distinctad_jax.data.rows import Annotations
+from distinctad_jax.errors import BadInput
+from distinctad_jax.movie.movie import Line, Movie
+from distinctad_jax.movie.window import training_windows
+from distinctad_jax.text.distinct import distinctive_counts
+
+_SHOWN = 5
+
+
+@dataclass
+class Inspection:
+    """What was found: `errors` have to be mended before the data can be used, `warnings` are good to know.
+
+    `counts` has every number under a flat name, `lines` the file lines behind those that are not 0, `movies` what is
+    wrong with which movies.
+    """
+
+    annotations: Annotations
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    counts: dict[str, int | float] = field(default_factory=dict)
+    movies: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> dict[str, list[int]]:
+        return self.annotations.report.lines()
+
+    def told(self) -> dict[str, Any]:
+        """All of it as JSON; where files lie is not part of it."""
+        return {**self.counts, "lines": self.lines, "in_movies": self.movies, "errors": len(self.errors)}
+
+
+def inspect(
+    table: Path,
+    *,
+    kind: str = "auto",
+    encoding: str = "auto",
+    times: str = "auto",
+    bad_rows: str = "error",
+    videos: Path | None = None,
+    features: Path | None = None,
+    width: int | None = None,
+    cast: Path | None = None,
+    splits: Path | None = None,
+    subtitles: Callable[[Collection[str]], Mapping[str, tuple[Line, ...]]] | None = None,
+    clips: int = 8,
+) -> Inspection:
+    """Reads a table and what belongs to it; every fault is found before any is told.
+
+    Args:
+      bad_rows: `error` makes an error of rows that cannot be used, `drop` counts them.
+      videos, features: where pictures or stored features should be; `width` is that of the tower, if it matters.
+      subtitles: movies -> the dialogue of each.
+      clips: the window N, for the share of distinctive words.
+    Errors: BadInput if the table has no row that can be used, or a file is missing or no such file.
+    """
+    found = Inspection(read_annotations(table, kind=kind, encoding=encoding, times=times, bad_rows="drop"))
+    report = found.annotations.report
+    unusable = report.dropped.get("cannot be used", 0)
+    if unusable and bad_rows == "error":
+        first = report.dropped_lines["cannot be used"][0]
+        found.errors.append(f"{table}:{first}: {unusable} rows cannot be used")
+    told = None if subtitles is None else subtitles({row.movie for row in found.annotations.rows})
+    movies = _movies(found, videos, cast, told)
+    if features is not None:
+        _check_features(found, movies, features, width)
+    if splits is not None:
+        _check_splits(found, {movie.key for movie in movies}, splits)
+    found.counts = {**report.counts(), **_windows(movies, clips), **found.counts}
+    return found
+
+
+def _note(found: Inspection, name: str, movies: list[str], what: str, *, error: bool) -> None:
+    found.counts[name] = len(movies)
+    if movies:
+        found.movies[name] = movies
+        shown = ", ".join(movies[:_SHOWN]) + (", ..." if len(movies) > _SHOWN else "")
+        (found.errors if error else found.warnings).append(f"{len(movies)} movies {what} ({shown})")
+
+
+def _movies(
+    found: Inspection,
+    videos: Path | None,
+    cast: Path | None,
+    subtitles: Mapping[str, tuple[Line, ...]] | None,
+) -> tuple[Movie, ...]:
+    people = read_cast(cast) if cast else None
+    if videos is not None and not videos.is_dir():
+        raise BadInput("no such folder", where=videos, mend="correct the path")
+    movies = movies_from(found.annotations, cast=people, subtitles=subtitles)
+    if videos is not None:
+        there = _with_video(found.annotations, videos)
+        _note(found, "missing_video", [m.key for m in movies if m.key not in there], "have no video", error=True)
+        files = [
+            (movie.key, clip.footage)
+            for movie in there.values()
+            for clip in movie.clips
+            if clip.footage and not clip.footage.path.exists()
+        ]
+        _note(found, "missing_clip_files", [key for key, _ in files], "have clips without a file", error=True)
+    if people is not None:
+        _note(found, "no_cast", [movie.key for movie in movies if not movie.cast], "have no cast", error=False)
+    if subtitles is not None:
+        without = [movie.key for movie in movies if not movie.dialogue]
+        _note(found, "no_subtitles", without, "have no subtitles", error=False)
+    return movies
+
+
+def _with_video(annotations: Annotations, videos: Path) -> dict[str, Movie]:
+    try:
+        return {movie.key: movie for movie in movies_from(annotations, videos=videos, on_missing="drop")}
+    except BadInput as problem:
+        if "no video for" not in problem.what:  # a link out of the folder
+            raise
+        return {}
+
+
+def _check_features(found: Inspection, movies: tuple[Movie, ...], path: Path, width: int | None) -> None:
+    missing, wrong, short, widths = [], [], [], set()
+    with opened_store(path) as store:
+        known = set(store.movies())
+        for movie in movies:
+            if movie.key not in known:
+                missing.append(movie.key)
+                continue
+            try:
+                frames, found_width = store.shape(movie.key)
+            except BadInput:
+                wrong.append(movie.key)
+                continue
+            widths.add(found_width)
+            if width is not None and found_width != width:
+                wrong.append(movie.key)
+            if movie.duration and abs(frames / movie.duration - 5) > 0.05:
+                short.append(movie.key)
+    _note(found, "missing_features", missing, f"have no features in {path.name}", error=True)
+    needed = f"needed {width}, found {sorted(widths)}" if width else f"found {sorted(widths)}"
+    if width is None and len(widths) > 1:
+        _note(found, "wrong_width", [movie.key for movie in movies if movie.key in known], needed, error=True)
+    else:
+        _note(found, "wrong_width", wrong, f"have features of another width: {needed}", error=True)
+    _note(found, "wrong_length", short, "have features that are not 5 frames a second of their length", error=False)
+
+
+def _check_splits(found: Inspection, keys: set[str], path: Path) -> None:
+    splits = read_splits(path)
+    inside = {movie for movies in splits.values() for movie in movies}
+    _note(found, "in_no_split", sorted(keys - inside), f"are in no split of {path.name}", error=False)
+    twice = sorted({movie for movie in inside if sum(movie in movies for movies in splits.values()) > 1} & keys)
+    _note(found, "in_two_splits", twice, "are in more than one split", error=False)
+
+
+def _windows(movies: tuple[Movie, ...], clips: int) -> dict[str, int | float]:
+    """How the rows fall into windows, and the share of word types that are distinctive in them."""
+    windows, seen, kept, total, small = 0, 0, 0, 0, 0
+    for movie in movies:
+        texts = [clip.text for clip in movie.clips]
+        cut = training_windows(len(texts), clips)
+        members = {member for window in cut for member in window.members}
+        windows, seen, small = windows + len(cut), seen + len(members - {-1}), small + (len(texts) < clips)
+        of_movie = distinctive_counts(texts, clips)
+        kept, total = kept + of_movie[0], total + of_movie[1]
+    share = round(kept / total, 4) if total else 0.0
+    return {"windows": windows, "rows_in_windows": seen, "small_movies": small, "distinctive_share": share}
