@@ -48,6 +48,8 @@ VAGUE = {"utils", "util", "common", "helpers", "helper", "misc"}
 LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 450, 70
 DISTRIBUTIONS = {"absl": "absl-py", "PIL": "pillow", "orbax": "orbax-checkpoint"}
 """What a module's distribution is called, where names differ by more than a hyphen."""
+OPTIONAL = {"h5py": "h5", "apache_beam": "beam"}
+"""What is imported only where it is needed, and the extra that brings it."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
@@ -127,7 +129,10 @@ def test_what_is_imported_is_what_setup_asks_for():
     known = {re.split("[><=]", name)[0].replace("-", "_") for name in re.findall(r'"([^"]+)"', asked)}
     outside = {module.split(".")[0] for modules in IMPORTS.values() for module in modules}
     outside -= {"distinctad_jax", *sys.stdlib_module_names}
-    assert {DISTRIBUTIONS.get(name, name).replace("-", "_") for name in outside} <= known
+    found = {DISTRIBUTIONS.get(name, name).replace("-", "_") for name in outside}
+    assert found - set(OPTIONAL) <= known
+    setup = (REPOSITORY / "setup.py").read_text()
+    assert all(f'"{extra}": ["{name.replace("_", "-")}' in setup for name, extra in OPTIONAL.items())
 
 
 def test_no_file_has_a_name_that_says_nothing():

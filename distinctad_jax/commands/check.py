@@ -11,7 +11,7 @@ from typing import Any
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.data.annotations import KINDS
 from distinctad_jax.data.inspection import inspect
-from distinctad_jax.errors import BadInput, BadUsage, printable
+from distinctad_jax.errors import BadUsage, printable
 from distinctad_jax.tracks.folder import read_subtitles
 
 
@@ -54,12 +54,8 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
         print(printable(line))
     windows, share = found.counts["windows"], found.counts["distinctive_share"]
     print(f"{windows} windows of {given.clips} clips; {share:.3f} of word types are distinctive in them", flush=True)
-    errors = [*found.errors, *(found.warnings + traps[1:] if given.strict else [])]
-    if errors:
-        if given.json:  # what was found is wanted all the more
-            print(json.dumps(found.told(), ensure_ascii=False, allow_nan=False), flush=True)
-        more = f" (and {len(errors) - 1} more findings, see above)" if len(errors) > 1 else ""
-        row = errors[0].startswith(f"{given.annotations}:")
-        where, _, what = errors[0].rpartition(": ") if row else ("", "", errors[0])
-        raise BadInput(what + more, where=where or given.annotations, mend="mend or drop what the report names")
+    also = [*found.warnings, *traps[1:]] if given.strict else []
+    if (found.errors or also) and given.json:  # what was found is wanted all the more
+        print(json.dumps(found.told(), ensure_ascii=False, allow_nan=False), flush=True)
+    found.refuse(also)
     return found.told()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,15 @@ class Inspection:
     @property
     def lines(self) -> dict[str, list[int]]:
         return self.annotations.report.lines()
+
+    def refuse(self, also: Sequence[str] = ()) -> None:
+        """Errors: BadInput with the first error, or the first of what counts as one too, and how many there are."""
+        errors, table = [*self.errors, *also], self.annotations.report.path
+        if errors:
+            more = f" (and {len(errors) - 1} more findings)" if len(errors) > 1 else ""
+            where, _, what = errors[0].rpartition(": ") if errors[0].startswith(f"{table}:") else ("", "", errors[0])
+            mend = "mend or drop what the report names (bad_rows drop leaves out rows)"
+            raise BadInput(what + more, where=where or table, mend=mend)
 
     def told(self) -> dict[str, Any]:
         """All of it as JSON; where files lie is not part of it."""

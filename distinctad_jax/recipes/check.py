@@ -35,9 +35,7 @@ def run(settings: CheckConfig, run: Run) -> dict[str, Any]:
     )
     for line in found.annotations.report.sentences():
         run.voice.say(f"  {line}")
-    if found.errors:
-        mend = "correct the rows, or drop them by name (bad_rows drop)"
-        raise BadInput(found.errors[0].removeprefix(f"{path}:"), where=path, mend=mend)
+    found.refuse()
     results = found.counts
     run.voice.say(f"  {results['windows']} windows of {settings.clips} clips hold {results['rows_in_windows']} rows")
     run.voice.say(

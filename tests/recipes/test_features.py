@@ -1,0 +1,56 @@
+"""Features from elsewhere go the way that our own go, if they fit the tower; people are seen by their portraits."""
+
+import json
+
+import numpy as np
+import pytest
+
+from distinctad_jax.data.datasets import Records
+
+PAPERS = {"annotations": "annotations.csv", "cast": "cast.json", "splits": "splits.json"}
+
+
+def folder_of(workdir, recipe):
+    return next(path.parent for path in workdir.glob(f"{recipe}/*/artefact.json"))
+
+
+def extracted(workdir, kept=()):
+    return next(path.parent / "records" for path in workdir.glob("extract/*/artefact.json") if path.parent not in kept)
+
+
+@pytest.mark.parametrize("width", [0, 7])
+def test_stored_features_are_extracted_as_they_are_or_refused(workdir, tmp_path, command, capsys, width):
+    films, before = folder_of(workdir, "render"), [path.parent for path in workdir.glob("extract/*/artefact.json")]
+    own = Records(extracted(workdir), "train")
+    (tmp_path / "features").mkdir()
+    for movies in json.loads((films / "splits.json").read_text()).values():
+        for movie in movies:
+            vectors = np.arange(3000, dtype=np.float32)[:, None].repeat(width or own.feature_width, axis=1)
+            np.save(tmp_path / "features" / f"{movie}.npy", vectors)
+    arguments = [f"--config.pack.{name}={films / path}" for name, path in PAPERS.items()]
+    arguments += ["--config.pack.source=files", f"--config.pack.features={tmp_path / 'features'}"]
+    arguments += ["--config.pack.features_tower=somebodys", "--config.extract.tower=pretrain"]
+    code = command("extract:tiny", workdir, *arguments)
+    if width:
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert code == 3 and f"features of another tower: width 7, needed {own.feature_width}; " in line
+        return
+    assert code == 0
+    found = Records(extracted(workdir, before), "train")
+    assert found.metadata["fps"] == 5.0 and found.metadata["width"] == own.feature_width
+    for clip, entry in zip(found.get(range(len(found))), own.index, strict=True):
+        assert (clip.movie, clip.index) == (entry.movie, entry.index)
+        assert clip.features[:, 0].tolist() == [round(5 * time) for time in clip.frame_times]
+        assert clip.start - 0.2 <= clip.frame_times[0] and clip.frame_times[-1] <= clip.end + 0.2
+
+
+def test_who_is_seen_is_told_by_portraits_with_precision_and_recall(workdir, command):
+    before = [path.parent for path in workdir.glob("extract/*/artefact.json")]
+    assert command("extract:tiny", workdir, "--config.extract.seen=portraits") == 0
+    records = extracted(workdir, before)
+    seen = json.loads((records.parent / "artefact.json").read_text())["results"]["seen"]
+    assert set(seen) == {"threshold", "train", "val", "test"}
+    test = Records(records, "test")
+    assert test.metadata["seen"] == {"by": "portraits", "threshold": seen["threshold"]}
+    assert sum(len(entry.seen) for entry in test.index) == seen["test"]["predicted"]
+    assert all(set(entry.seen) <= set(entry.cast) for entry in test.index)
