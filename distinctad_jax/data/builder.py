@@ -99,7 +99,8 @@ class DistinctadJax(tfds.core.ShardBasedBuilder):
         }
 
     def _example_writer(self) -> writer.ExampleWriter:
-        return _SteadyWriter(self.info.file_format)
+        kind: Any = self.info.file_format
+        return _SteadyWriter(kind)
 
     def _log_download_bytes(self) -> None:
         """Nothing: TFDS prints here, and our recipes show their own progress."""
@@ -116,12 +117,13 @@ class _SteadyWriter(writer.ExampleWriter):
 
 
 def _steady(record: bytes) -> bytes:
-    return tf_example_pb2.Example.FromString(record).SerializeToString(deterministic=True)
+    proto: Any = tf_example_pb2  # its classes are made at run time
+    return proto.Example.FromString(record).SerializeToString(deterministic=True)
 
 
 def serialized(clip: ClipRecord, variant: Variant) -> bytes:
     """A clip as the bytes of its record, the same in every process; TFDS leaves the order of fields to chance."""
-    features = clip_features(variant)
+    features: Any = clip_features(variant)
     serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
     made = serializer.get_tf_example(features.encode_example(example(clip, variant)))
     return made.SerializeToString(deterministic=True)

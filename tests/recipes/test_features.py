@@ -15,7 +15,8 @@ def folder_of(workdir, recipe):
 
 
 def extracted(workdir, kept=()):
-    return next(path.parent / "records" for path in workdir.glob("extract/*/artefact.json") if path.parent not in kept)
+    folders = [path.parent for path in workdir.glob("extract/*/artefact.json")]
+    return next(folder / "records" for folder in folders if folder not in kept)
 
 
 @pytest.mark.parametrize("width", [0, 7])
