@@ -36,6 +36,7 @@ CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 QUOTES = str.maketrans(
     dict.fromkeys("\u02bc\u2018\u2019\u201a\u201b", "'") | dict.fromkeys("\u201c\u201d\u201e\u201f", '"')
 )
+SHOWN = (*range(33, 127), *range(161, 173), *range(174, 256))  # bytes that are written as the character they are
 FOLDER_LAYOUTS = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 CLIP_FILE = "bpe_simple_vocab_16e6.txt.gz"
 
@@ -99,6 +100,17 @@ class Tokenizer:
         text = self._engine.decode([int(i) for i in ids], skip_special_tokens=True)
         return text.replace(WORD_END, " ").strip() if self.kind == "clip" else text
 
+    def spellings(self) -> list[bytes]:
+        """The UTF-8 bytes that each id stands for, blanks kept; specials stand for none."""
+        byte = {character: number for number, character in zip(_bytes(), base_pieces("gpt2"), strict=True)}
+        pieces = [b""] * self.size
+        for piece, number in self._engine.get_vocab(with_added_tokens=True).items():
+            if piece not in specials(self.kind):
+                ends = self.kind == "clip" and piece.endswith(WORD_END)
+                plain = piece.removesuffix(WORD_END) if ends else piece
+                pieces[number] = bytes(byte[c] for c in plain) + b" " * ends
+        return pieces
+
     def save(self, folder: Path) -> None:
         """Writes `tokenizer.json`, which `load_tokenizer` and Hugging Face tools read."""
         with whole(Path(folder) / "tokenizer.json") as partial:
@@ -107,9 +119,13 @@ class Tokenizer:
 
 def base_pieces(kind: Kind) -> list[str]:
     """A printable character for each byte, in the order of the published ids; CLIP: again, as ends of words."""
-    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    characters = [chr(byte) for byte in shown] + [chr(256 + i) for i in range(256 - len(shown))]
+    characters = [chr(byte) for byte in SHOWN] + [chr(256 + i) for i in range(256 - len(SHOWN))]
     return characters + [c + WORD_END for c in characters] if kind == "clip" else characters
+
+
+def _bytes() -> list[int]:
+    """The bytes in the order of `base_pieces`."""
+    return [*SHOWN, *(byte for byte in range(256) if byte not in SHOWN)]
 
 
 def specials(kind: Kind) -> list[str]:

@@ -17,7 +17,8 @@ from distinctad_jax.checkpoints.published import load_gpt2
 from distinctad_jax.checkpoints.weights import assemble, flat
 from distinctad_jax.models.gpt2 import Gpt2, Gpt2Config
 from distinctad_jax.narration import decoding
-from distinctad_jax.narration.decoding import DecodingConfig, decode, penalised
+from distinctad_jax.narration.decoding import Decoded, DecodingConfig, decode, penalised
+from distinctad_jax.narration.rules import Rules
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHARPER = 25.0  # as in make_decoding_golden.py
@@ -50,7 +51,12 @@ def model():
 
 @partial(jax.jit, static_argnames=("graph", "config", "end"))
 def run(state, embeddings, real, *, graph, config, end):
-    return decode(nnx.merge(graph, state), embeddings, real, config, end)
+    return best(decode(nnx.merge(graph, state), embeddings, real, config, end))
+
+
+def best(found):
+    """The first candidate of each row."""
+    return Decoded(found.ids[:, 0], found.scores[:, 0])
 
 
 def search(model, embeddings, real, config, end):
@@ -162,15 +168,15 @@ def best_of_all(scores, tokens, end, penalty):
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
 def test_with_enough_beams_no_sentence_is_better(penalty):
     tables, tokens, end = Tables(count=12, vocab=4, depth=4), 4, 2
-    best = [best_of_all(table, tokens, end, penalty) for table in tables.scores]
+    expected = [best_of_all(table, tokens, end, penalty) for table in tables.scores]
     config = DecodingConfig(beams=4**3, max_tokens=tokens, length_penalty=penalty, **FREE)
-    found = jax.jit(lambda *prefix: decode(tables, *prefix, config, end))(*tables.prefix())
-    assert found.ids.tolist() == [sentence for _, sentence in best]
-    np.testing.assert_allclose(found.scores, [score for score, _ in best], rtol=1e-5)
+    found = jax.jit(lambda *prefix: best(decode(tables, *prefix, config, end)))(*tables.prefix())
+    assert found.ids.tolist() == [sentence for _, sentence in expected]
+    np.testing.assert_allclose(found.scores, [score for score, _ in expected], rtol=1e-5)
     if penalty:  # a search that only ever follows the likeliest word does not pass this
         greedy = dataclasses.replace(config, beams=1)
-        found = jax.jit(lambda *prefix: decode(tables, *prefix, greedy, end))(*tables.prefix())
-        assert found.ids.tolist() != [sentence for _, sentence in best]
+        found = jax.jit(lambda *prefix: best(decode(tables, *prefix, greedy, end)))(*tables.prefix())
+        assert found.ids.tolist() != [sentence for _, sentence in expected]
 
 
 @pytest.mark.parametrize("rules", [FREE, {"repetition_penalty": 1.0, "no_repeat": 2, "min_tokens": 2}])
@@ -179,12 +185,12 @@ def test_one_beam_is_greedy(rules):
     probabilities."""
     tables, end = Tables(count=12, vocab=4, depth=6), 2
     config = DecodingConfig(beams=1, max_tokens=6, early_stopping=True, **rules)
-    greedy = jax.jit(lambda *prefix: decode(tables, *prefix, config, end))(*tables.prefix())
+    greedy = jax.jit(lambda *prefix: best(decode(tables, *prefix, config, end)))(*tables.prefix())
 
     @jax.jit
     def as_beams(embeddings, real):
         hidden, cache = tables(embeddings, real, cache=tables.new_cache(len(real), 7))
-        return decoding._beam_search(tables, cache, tables.logits(hidden[:, 0]), config, end)
+        return best(decoding._beam_search(tables, cache, tables.logits(hidden[:, 0]), config, end, Rules()))
 
     beam = as_beams(*tables.prefix())
     assert len(np.unique((greedy.ids == end).argmax(axis=1))) > 1
@@ -278,7 +284,7 @@ def test_it_stops_when_all_rows_have_ended(beams):
 
     tables.__class__ = Counted
     config = DecodingConfig(beams=beams, max_tokens=30, min_tokens=1, early_stopping=True)
-    found = jax.jit(lambda *prefix: decode(tables, *prefix, config, 4))(*tables.prefix())
+    found = jax.jit(lambda *prefix: best(decode(tables, *prefix, config, 4)))(*tables.prefix())
     assert (found.ids[:, 1:] == 4).all()
     jax.effects_barrier()
     assert len(read) == 2  # after the prefix, and after one word
