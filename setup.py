@@ -43,6 +43,7 @@ setup(
         "absl-py>=2.1",
         "safetensors>=0.8.0",
         "tokenizers>=0.22",
+        "huggingface_hub>=0.34",
         "simplejpeg>=1.9.0",
         "pillow>=12",
         "av>=18.1.0",

@@ -9,7 +9,15 @@ from ml_collections import ConfigDict
 from distinctad_jax.config import choose, earlier
 
 # Beam search as the AutoAD line of work does it; the toy model, being unsure, says more with greedy search.
-DECODING = {"beams": 5, "max_tokens": 67, "repetition_penalty": 1.2, "no_repeat": 3}
+# The last two look at what was said before: no n-gram of so many words again, and nats off the neighbours' words.
+DECODING = {
+    "beams": 5,
+    "max_tokens": 67,
+    "repetition_penalty": 1.2,
+    "no_repeat": 3,
+    "no_repeat_across": 0,
+    "neighbour_penalty": 0.0,
+}
 EVALUATE = {
     "split": "test",
     "policy": "block",

@@ -22,6 +22,12 @@ NARRATE = {
     "lead_out": 0.3,
     "longest_clip": 6.0,
     "windows": 4,
+    # What is said: no more words than there is time for; words and names that must not or must be said. How far back
+    # decoding.no_repeat_across and decoding.neighbour_penalty look, in descriptions.
+    "budgets": True,
+    "forbidden": (),
+    "forced": (),
+    "neighbours": 8,
     "placement": {"characters_per_second": 16.0, "fastest": 18.0, "pause": 0.4, "shortest": 1.0},
 }
 

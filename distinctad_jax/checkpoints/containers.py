@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,20 +72,28 @@ def open_tensors(folder: Path) -> Iterator[Tensors]:
 
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold a folder's weights, in the order of their names."""
+    if folder.is_file():
+        refuse_pickled([folder.name], folder.parent)
+        raise BadInput("this is a file, needed the folder that it is in", where=folder, mend="name the folder")
     if not folder.is_dir():
         raise BadInput("no such folder of weights", where=folder, mend="correct the path; nothing is downloaded")
     if (folder / SINGLE).is_file():
         return [inside(folder, SINGLE)]
     if (folder / INDEX).is_file():
         return _shards(folder)
-    pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLED)
+    refuse_pickled([path.name for path in folder.iterdir()], folder)
+    raise BadInput(f"neither {SINGLE} nor {INDEX}", where=folder, mend="name a folder that holds published weights")
+
+
+def refuse_pickled(names: Iterable[str], where: object) -> None:
+    """Errors: BadInput with the mend, if one of the file names is that of pickled weights."""
+    pickled = sorted(name for name in names if Path(name).suffix in PICKLED)
     if pickled:
         raise BadInput(
             f"only pickled weights ({pickled[0]}), which can run code and are never opened",
-            where=folder,
+            where=where,
             mend=f"convert them to {SINGLE} (in transformers: load, then save_pretrained)",
         )
-    raise BadInput(f"neither {SINGLE} nor {INDEX}", where=folder, mend="name a folder that holds published weights")
 
 
 def _shards(folder: Path) -> list[Path]:

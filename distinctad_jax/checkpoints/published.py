@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from distinctad_jax.checkpoints import gpt2_names, tower_names
-from distinctad_jax.checkpoints.containers import Tensors, open_tensors, read_config
+from distinctad_jax.checkpoints.containers import Tensors, open_tensors, read_config, weight_files
 from distinctad_jax.checkpoints.layouts import Row
 from distinctad_jax.errors import BadInput
 
@@ -32,6 +32,15 @@ CLIP_ACTIVATIONS = {
 LEGACY_END = 2  # what OpenAI's first files say; the towers were in fact read at the highest id
 
 
+Put = Callable[[str, np.ndarray], Any]
+"""Takes a parameter's path and its float32 values; what it returns stands in the tree."""
+
+
+def kept(path: str, value: np.ndarray) -> np.ndarray:
+    """Leaves a parameter where it is, in this process's memory."""
+    return value
+
+
 class _Fields:
     """A config.json, or a part of it, read field by field; what is absent has the model library's default."""
 
@@ -39,7 +48,8 @@ class _Fields:
         self.values, self.where = values, where
 
     def part(self, key: str) -> _Fields:
-        values = self.values.get(key) or {}
+        # Early files say it twice, and where the two differ the model library goes by the second.
+        values = self.values.get(f"{key}_dict") or self.values.get(key) or {}
         if not isinstance(values, dict):
             raise self.bad(key, values, "an object")
         return _Fields(values, f"{self.where}:{key}")
@@ -69,8 +79,11 @@ class _Fields:
         )
 
 
-def load_aligner(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """A folder of CLIP weights in Hugging Face's layout.
+def load_aligner(folder: Path, put: Put = kept) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """A folder of CLIP weights in Hugging Face's layout, one file or several, f32, f16 or bf16.
+
+    Args:
+      put: takes each parameter, by path, as soon as it is read; `training.mesh.put_on` sends its parts to devices.
 
     Returns: the fields of VisionConfig and TextConfig under `vision` and `text`, and Aligner's parameters as a nested
       dict of float32 arrays with layer numbers as `int` keys, which is what `nnx.to_pure_dict` gives.
@@ -79,10 +92,10 @@ def load_aligner(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any
     fields = clip_fields(folder)
     with open_tensors(folder) as tensors:
         names = {name: name for name in tensors.shapes}
-        return fields, _assemble(tensors, names, tower_names.tower_rows(**fields), tower_names.IGNORED, folder)
+        return fields, _assemble(tensors, names, tower_names.tower_rows(**fields), tower_names.IGNORED, folder, put)
 
 
-def load_gpt2(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def load_gpt2(folder: Path, put: Put = kept) -> tuple[dict[str, Any], dict[str, Any]]:
     """A folder of GPT-2 weights in Hugging Face's layout, with or without the prefix `transformer.` and a tied head.
 
     Returns: the fields of Gpt2Config, and Gpt2's parameters (see `load_aligner`).
@@ -97,10 +110,10 @@ def load_gpt2(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
                 raise BadInput(f"both {names[short]} and {name}", where=folder, mend="fetch the weights again")
             names[short] = name
         head = names.pop(gpt2_names.HEAD, None)
-        params = _assemble(tensors, names, gpt2_names.gpt2_rows(fields), gpt2_names.IGNORED, folder)
+        params = _assemble(tensors, names, gpt2_names.gpt2_rows(fields), gpt2_names.IGNORED, folder, put)
         if head is not None and not (
             tensors.shapes[head] == tensors.shapes[names[gpt2_names.TIED_TO]]
-            and np.array_equal(tensors.read(head), params["token_embedding"])
+            and np.array_equal(tensors.read(head), tensors.read(names[gpt2_names.TIED_TO]))
         ):
             raise BadInput(
                 f"{head} differs from {names[gpt2_names.TIED_TO]}",
@@ -108,6 +121,12 @@ def load_gpt2(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
                 mend="only tied embeddings are supported",
             )
         return fields, params
+
+
+def model_type(folder: Path, known: tuple[str, ...]) -> str:
+    """What config.json says the model is. Errors: BadInput if that is none of the `known` ones."""
+    config = _open_config(folder)
+    return config.choice("model_type", None, {kind: kind for kind in known})
 
 
 def clip_fields(folder: Path) -> dict[str, dict[str, Any]]:
@@ -159,12 +178,17 @@ def gpt2_fields(folder: Path) -> dict[str, Any]:
 
 
 def _config(folder: Path, kind: str) -> _Fields:
+    config = _open_config(folder)
+    config.choice("model_type", None, {kind: kind})
+    return config
+
+
+def _open_config(folder: Path) -> _Fields:
     if not folder.is_dir():
-        raise BadInput("no such folder of weights", where=folder, mend="correct the path; nothing is downloaded")
+        weight_files(folder)  # says why not
     config = _Fields(read_config(folder), str(folder / "config.json"))
     if "auto_map" in config.values:
         raise config.bad("auto_map", config.values["auto_map"], "no code of its own, which is never run")
-    config.choice("model_type", None, {kind: kind})
     return config
 
 
@@ -189,9 +213,9 @@ def _heads(config: _Fields, key: str, fields: Mapping[str, Any]) -> None:
 
 
 def _assemble(
-    tensors: Tensors, names: Mapping[str, str], rows: list[Row], ignored: re.Pattern[str], folder: Path
+    tensors: Tensors, names: Mapping[str, str], rows: list[Row], ignored: re.Pattern[str], folder: Path, put: Put
 ) -> dict[str, Any]:
-    """`names` leads from the table's names to the file's."""
+    """`names` leads from the table's names to the file's. No more than one parameter is held here at a time."""
     needed = {name: shape for row in rows for name, shape in row.theirs.items()}
     found = {name: tensors.shapes[name_in_file] for name, name_in_file in names.items()}
     extra = [name for name in found if name not in needed and not ignored.fullmatch(name)]
@@ -208,10 +232,10 @@ def _assemble(
         )
     tree: dict[Any, Any] = {}
     for row in rows:
-        value = row.join(*(tensors.read(names[name]) for name in row.theirs))
+        value = np.asarray(row.layout.join(*(tensors.read(names[name]) for name in row.theirs)), order="C")
         *way, leaf = [int(key) if key.isdigit() else key for key in row.ours.split("/")]
         place = tree
         for key in way:
             place = place.setdefault(key, {})
-        place[leaf] = np.asarray(value, order="C")  # ascontiguousarray would give a scalar an axis
+        place[leaf] = put(row.ours, value)
     return tree

@@ -27,6 +27,8 @@ COMMANDS = {
     "voice": "speak a track, fit it by measured lengths, write the narration",
     "mix": "mix film and narration, and put both into the film",
     "report": "make the page in which a person reviews a track",
+    "import": "published CLIP or GPT-2 weights into our own folders",
+    "export": "a model of ours as a folder that transformers loads",
 }
 """Name and what it does; the module's name is the command's, with `_` for `-`."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from distinctad_jax.movie.movie import Description
 from distinctad_jax.movie.span import Span
 
+CHARACTERS_OF_A_WORD = 6.0  # its blank counted: 160 words a minute are 16 characters a second
 _ROUNDING = 1e-9  # s; room that only binary fractions deny
 
 
@@ -50,6 +51,12 @@ class Dropped:
 def speaking_seconds(text: str, config: PlacementConfig) -> float:
     """How long `text` takes to speak at the target rate, and at least the shortest description."""
     return max(len(text.strip()) / config.characters_per_second, config.shortest)
+
+
+def words_that_fit(seconds: float, config: PlacementConfig) -> int:
+    """How many words of usual length can be spoken in `seconds` at the target rate, at least one: a budget for
+    `wording.Brief`."""
+    return max(int(seconds * config.characters_per_second / CHARACTERS_OF_A_WORD + _ROUNDING), 1)
 
 
 def cut(gaps: Iterable[Span], longest: float = 6.0) -> list[Span]:

@@ -46,8 +46,9 @@ class Rules(NamedTuple):
 
     def repeated(self, times: int) -> Rules:
         """Each row so often, one after the other: as many as beams or samples."""
-        each = [None if part is None else jnp.repeat(part, times, axis=0) for part in self[1:-1]]
-        return Rules(self.lexicon, *each, self.forbidden)
+        of_rows = {"earlier", "neighbours", "budget", "forced", "forced_words"}
+        given = {name: part for name, part in self._asdict().items() if name in of_rows and part is not None}
+        return self._replace(**{name: jnp.repeat(part, times, axis=0) for name, part in given.items()})
 
     def follows_words(self) -> bool:
         """Whether a rule asks what was spelt so far."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import re
+import json
 from typing import Any, Literal
 
 import numpy as np
@@ -19,22 +19,19 @@ from distinctad_jax.metrics.baselines import constant
 from distinctad_jax.metrics.scores import Row, always, copied, score_rows
 from distinctad_jax.metrics.similarity import SIMILARITIES
 from distinctad_jax.models.narrator import Narrator
-from distinctad_jax.narration.decoding import DecodingConfig, decode
-from distinctad_jax.recipes.models import check_features, check_room, open_narrator
+from distinctad_jax.narration.decoding import DecodingConfig
+from distinctad_jax.narration.wording import Candidate
+from distinctad_jax.recipes.models import check_features, open_narrator
+from distinctad_jax.recipes.speaking import Speaker
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.prompt import NamesConfig
 from distinctad_jax.text.tokenizers import Tokenizer
-from distinctad_jax.training.step import compiled
-
-SPOKEN = ("features", "frames_real", "clips_real", "prompt_ids", "prompt_real")
-"""What of a batch the narrator needs to speak."""
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""What a model of bytes may say and no track or table should hold."""
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig:
-    """policy: how windows lie, printed with every score; neighbours: the window of distinctive words."""
+    """policy: how windows lie, printed with every score; neighbours: the window of distinctive words, and of those
+    that `decoding` avoids; with several candidates, the best is scored and all are written."""
 
     decoding: DecodingConfig
     split: str = "test"
@@ -47,34 +44,10 @@ class EvaluateConfig:
     def __post_init__(self):
         if min(self.windows, self.neighbours) < 1 or any(not 1 <= best <= among for best, among in self.recall):
             raise ValueError(f"needs windows and neighbours >= 1 and recall pairs with 1 <= k <= N, got {self}")
+        if self.decoding.name_first:
+            raise ValueError("name_first needs a forced name, and nobody forces one here")
         if self.similarity not in SIMILARITIES:
             raise ValueError(f"similarity is one of {', '.join(SIMILARITIES)}, got {self.similarity!r}")
-
-
-def speaker(narrator: Narrator, decoding: DecodingConfig, end: int) -> Any:
-    """Compiled batch fields of `SPOKEN` -> ids i32[rows length], responsibilities or None, and EM diagnostics."""
-
-    def speak(model: Narrator, *fields: Any) -> Any:
-        features, frames_real, clips_real, prompt_ids, prompt_real = fields
-        visual, em = model.see(features, frames_real, clips_real, train=False)
-        embeddings, real = model.prefix(visual, prompt_ids, prompt_real)
-        ids, scores = decode(model.language, embeddings, real, decoding, end)
-        return ids, scores, None if em is None else em.responsibilities
-
-    return compiled(narrator, speak)
-
-
-def check_speaker(narrator: Narrator, prompt_length: int, decoding: DecodingConfig, where: str) -> None:
-    """Errors: BadUsage at `where` if what is to be said does not fit into the language model after the prompt."""
-    config = narrator.config
-    check_room(config.language, prompt_length + config.bridge.tokens, decoding.max_tokens, where)
-
-
-def sentence(tokenizer: Tokenizer, ids: np.ndarray) -> str:
-    """Generated ids as one line of text: up to the end id, control characters and blanks in rows made one blank."""
-    tokens = [int(token) for token in ids]
-    said = tokenizer.decode(tokens[: tokens.index(tokenizer.end)] if tokenizer.end in tokens else tokens)
-    return " ".join(CONTROL.sub(" ", said).split())
 
 
 def run(settings: EvaluateConfig, run: Run) -> dict[str, Any]:
@@ -85,11 +58,14 @@ def run(settings: EvaluateConfig, run: Run) -> dict[str, Any]:
     records, training = Records(folder, settings.split), Records(folder, "train")
     check_features(stage2.folder, Provenance.of(records.metadata, folder), folder)
     said, shares = _narrate_split(settings, run, narrator, tokenizer, records)
-    if any(text is None for text in said):
+    if len(said) < len(records):
         raise BadInput("some clips were not described", where=folder, mend="report this as a bug")
+    if settings.decoding.candidates > 1:
+        lines = [json.dumps(each._asdict() | {"row": row}) for row in sorted(said) for each in said[row]]
+        write_text(run.folder / "candidates.jsonl", "".join(f"{line}\n" for line in lines))
     rows = [
-        Row(entry.movie, entry.start, entry.end, text or "", entry.text)
-        for entry, text in zip(records.index, said, strict=True)
+        Row(entry.movie, entry.start, entry.end, said[row][0].text if said[row] else "", entry.text)
+        for row, entry in enumerate(records.index)
     ]
     texts = [entry.text for entry in training.index]
     systems = {
@@ -113,11 +89,19 @@ def run(settings: EvaluateConfig, run: Run) -> dict[str, Any]:
 
 def _narrate_split(
     settings: EvaluateConfig, run: Run, narrator: Narrator, tokenizer: Tokenizer, records: Records
-) -> tuple[list[str | None], np.ndarray | None]:
-    """What the narrator says of each row, and the responsibilities of the first window."""
+) -> tuple[dict[int, list[Candidate]], np.ndarray | None]:
+    """What the narrator could say of each row, and the responsibilities of the first window."""
     trained = run.needs["stage2"].results["settings"]
-    check_speaker(narrator, trained["prompt_length"], settings.decoding, "config.evaluate.decoding.max_tokens")
-    speak, said, shares = speaker(narrator, settings.decoding, tokenizer.end), [None] * len(records), None
+    speak = Speaker(
+        narrator,
+        tokenizer,
+        settings.decoding,
+        prompt_length=trained["prompt_length"],
+        where="config.evaluate",
+        seed=run.seed,
+        memory=settings.neighbours - 1 or 1,
+    )
+    shares: np.ndarray | None = None
     batches = evaluation_batches(
         records,
         tokenizer=tokenizer,
@@ -129,16 +113,18 @@ def _narrate_split(
         policy=settings.policy,
         names=dataclasses.replace(NamesConfig(**trained["names"]), dropout=0.0),
     )
-    spoken: list[str | None] = list(said)
+    spoken: dict[int, list[Candidate]] = {}
     with run.voice.bar("describing clips") as bar:
         for batch in batches:
-            ids, _, responsibilities = speak(*(batch[name] for name in SPOKEN))
+            rows, target = batch["row"].reshape(-1), batch["target"].reshape(-1)
+            stories = [records.index[row].movie if asked else None for row, asked in zip(rows, target, strict=True)]
+            found, responsibilities = speak(batch, stories)
             if shares is None and responsibilities is not None:
-                shares = np.asarray(responsibilities[0])
-            targets = np.argwhere(batch["target"].reshape(-1))[:, 0]
-            for place in targets:
-                spoken[int(batch["row"].reshape(-1)[place])] = sentence(tokenizer, np.asarray(ids[place]))
-            bar(sum(text is not None for text in spoken), len(spoken), "")
+                shares = responsibilities[0]
+            for row, story, candidates in zip(rows, stories, found, strict=True):
+                if story is not None:
+                    spoken[int(row)] = candidates
+            bar(len(spoken), len(records), "")
     return spoken, shares
 
 

@@ -54,6 +54,13 @@ def take_language(folder: Path) -> Shelved:
     return shelved
 
 
+def take_narrator(folder: Path) -> Shelved:
+    """The narrator in `folder/narrator`. Errors: BadInput, also if arrays do not fit the config."""
+    shelved = take(folder / "narrator", NarratorConfig)
+    check_weights(lambda: Narrator(shelved.config, rngs=nnx.Rngs(0)), shelved.weights, folder / "narrator")
+    return shelved
+
+
 def check_room(language: Gpt2Config, before: int, words: int, where: str) -> None:
     """Errors: BadUsage at `where` if `words` ids of text, the last one unread, do not fit after `before` tokens."""
     if before + words - 1 > language.length:

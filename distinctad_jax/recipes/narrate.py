@@ -16,10 +16,11 @@ from distinctad_jax.movie.movie import Line, Track
 from distinctad_jax.movie.span import Span, gaps
 from distinctad_jax.movie.window import PADDING, evaluation_windows
 from distinctad_jax.narration.decoding import DecodingConfig
-from distinctad_jax.narration.placement import PlacementConfig, cut, place
-from distinctad_jax.recipes.evaluate import SPOKEN, check_speaker, sentence, speaker
+from distinctad_jax.narration.placement import PlacementConfig, cut, place, words_that_fit
+from distinctad_jax.narration.wording import Candidate
 from distinctad_jax.recipes.extract import frame_encoder, tower_provenance
 from distinctad_jax.recipes.models import check_features, open_aligner, open_narrator
+from distinctad_jax.recipes.speaking import Speaker
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.prompt import prompt_ids, spoken_names
 from distinctad_jax.text.tokenizers import Tokenizer
@@ -34,6 +35,9 @@ class NarrateConfig:
 
     Units: seconds. shortest_gap, lead_in and lead_out say which silences can be used; longest_clip is the longest
       stretch that one description tells.
+    budgets: no description has more words than its clip leaves time for. neighbours: how many descriptions before its
+      own one must differ from, where `decoding` asks for that. forbidden, forced: words that no description may say,
+      and names that each has to say.
     """
 
     decoding: DecodingConfig
@@ -48,10 +52,18 @@ class NarrateConfig:
     lead_out: float = 0.3
     longest_clip: float = 6.0
     windows: int = 4
+    budgets: bool = True
+    neighbours: int = 8
+    forbidden: tuple[str, ...] = ()
+    forced: tuple[str, ...] = ()
 
     def __post_init__(self):
-        if min(self.shortest_gap, self.longest_clip) <= 0 or min(self.lead_in, self.lead_out) < 0 or self.windows < 1:
-            raise ValueError(f"needs shortest_gap, longest_clip > 0, leads >= 0 and windows >= 1, got {self}")
+        if min(self.shortest_gap, self.longest_clip) <= 0 or min(self.lead_in, self.lead_out) < 0:
+            raise ValueError(f"needs shortest_gap, longest_clip > 0 and leads >= 0, got {self}")
+        if min(self.windows, self.neighbours) < 1:
+            raise ValueError(f"windows and neighbours are at least 1, got {self.windows} and {self.neighbours}")
+        if self.decoding.name_first and not self.forced:
+            raise ValueError("name_first needs a forced name")
         if not self.video and (self.subtitles or self.cast):
             raise ValueError("subtitles and cast belong to a video, and none is given")
 
@@ -102,7 +114,7 @@ def run(settings: NarrateConfig, run: Run) -> dict[str, Any]:
     told = _describe(settings, run, film, slots, problems) if slots else []
     for problem in problems:
         run.voice.say(f"  warning: {problem}")
-    descriptions, dropped = place([(slot, [candidate]) for slot, candidate in told], settings.placement)
+    descriptions, dropped = place(told, settings.placement)
     track = Track(film.video.stem, tuple(descriptions), "en", f"distinctad_jax, narrator {run.needs['stage2'].key}")
     for suffix in FORMATS:
         write_track(run.folder / f"{film.video.stem}.{suffix}", track)
@@ -126,8 +138,8 @@ def run(settings: NarrateConfig, run: Run) -> dict[str, Any]:
 
 def _describe(
     settings: NarrateConfig, run: Run, film: Film, slots: list[Span], problems: list[str]
-) -> list[tuple[Span, tuple[str, float]]]:
-    """What the narrator says of each slot whose frames can be decoded, with the score of the sentence."""
+) -> list[tuple[Span, list[Candidate]]]:
+    """What the narrator could say of each slot whose frames can be decoded, the best first."""
     aligner, _ = open_aligner(run.needs["stage1"].folder)
     narrator, tokenizer = open_narrator(run.needs["stage2"].folder)
     seen_by = tower_provenance("stage1", run.needs["stage1"].folder, aligner)
@@ -141,25 +153,42 @@ def _describe(
             features[slot] = np.asarray(encode(pictures[None])[0]).astype(np.float16).astype(np.float32)
             bar(len(features), len(slots), "")
     seen = sorted(features)
-    check_speaker(narrator, trained["prompt_length"], settings.decoding, "config.narrate.decoding.max_tokens")
-    speak = speaker(narrator, settings.decoding, tokenizer.end)
+    speak = Speaker(
+        narrator,
+        tokenizer,
+        settings.decoding,
+        prompt_length=trained["prompt_length"],
+        where="config.narrate",
+        seed=run.seed,
+        memory=settings.neighbours,
+        forbidden=settings.forbidden,
+        spared=film.names,
+        forced=settings.forced,
+    )
     windows = evaluation_windows(len(seen), trained["clips"], settings.policy)
-    told: list[tuple[Span, tuple[str, float]]] = []
+    told: list[tuple[Span, list[Candidate]]] = []
     with run.voice.bar("describing clips") as bar:
         for first in range(0, len(windows), settings.windows):
             some = windows[first : first + settings.windows]
             rows = np.full((settings.windows, trained["clips"]), PADDING)
+            asked = np.zeros(rows.shape, bool)
             for place_, window in enumerate(some):
                 rows[place_] = [PADDING if member == PADDING else seen[member] for member in window.members]
+                asked[place_] = window.targets
             batch = _batch(rows, features, film.names, trained, tokenizer)
-            ids, scores, _ = speak(*(batch[name] for name in SPOKEN))
-            for place_, window in enumerate(some):
-                for member, (row, target) in enumerate(zip(rows[place_], window.targets, strict=True)):
-                    at = place_ * trained["clips"] + member
-                    if target:
-                        told.append((slots[row], (sentence(tokenizer, np.asarray(ids[at])), float(scores[at]))))
+            spans = [slots[row] if one else None for row, one in zip(rows.flat, asked.flat, strict=True)]
+            found, _ = speak(
+                batch,
+                [span and film.video for span in spans],
+                [span and _budget(settings, span) for span in spans],
+            )
+            told += [(span, said) for span, said in zip(spans, found, strict=True) if span]
             bar(len(told), len(seen), "")
     return sorted(told, key=lambda each: each[0])
+
+
+def _budget(settings: NarrateConfig, slot: Span) -> int | None:
+    return words_that_fit(slot.seconds, settings.placement) if settings.budgets else None
 
 
 def _batch(

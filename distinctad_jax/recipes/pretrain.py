@@ -16,20 +16,20 @@ import numpy as np
 import simplejpeg
 from flax import nnx
 
-from distinctad_jax.checkpoints.published import load_aligner, load_gpt2
-from distinctad_jax.checkpoints.weights import save_weights
-from distinctad_jax.config import plain, refused
+from distinctad_jax.checkpoints.containers import weight_files
+from distinctad_jax.checkpoints.hub import find_weights
+from distinctad_jax.config import refused
 from distinctad_jax.data.arrays import ArrayBatches
 from distinctad_jax.errors import BadInput
-from distinctad_jax.files import write_json
 from distinctad_jax.losses.captioning import next_word
 from distinctad_jax.losses.matching import global_matching
 from distinctad_jax.models.aligner import Aligner, AlignerConfig
 from distinctad_jax.models.gpt2 import Gpt2, Gpt2Config
 from distinctad_jax.models.towers import TextConfig, VisionConfig
+from distinctad_jax.recipes.exchange import Brought, keep, read_clip, read_gpt2
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.prompt import INSTRUCTION, NAMES_LEAD
-from distinctad_jax.text.tokenizers import Tokenizer, clip_ids, load_tokenizer, train_tokenizer
+from distinctad_jax.text.tokenizers import Tokenizer, clip_ids, train_tokenizer
 from distinctad_jax.toycinema.studio import SIDE
 from distinctad_jax.training.loop import TrainingConfig, fit
 from distinctad_jax.training.step import Task
@@ -59,7 +59,7 @@ class Sizes:
 @dataclasses.dataclass(frozen=True)
 class PretrainConfig:
     """source `stills`: trains `sizes` on the toy cinema's stills; `published`: reads the folders `clip` and `gpt2`
-    (Hugging Face layout, safetensors) with their tokenizers.
+    (Hugging Face layout, safetensors) with their tokenizers, or, with `download`, models of these names on the hub.
 
     jitter: how much exposure, colour and noise of stills vary while the towers are trained, as photographs of the web
       do; 0 is not at all, and then a tower knows nothing but clean pictures.
@@ -68,6 +68,7 @@ class PretrainConfig:
     source: Literal["stills", "published"]
     clip: str = ""
     gpt2: str = ""
+    download: bool = False
     sizes: Sizes | None = None
     jitter: float = 0.0
     towers: TrainingConfig | None = None
@@ -195,7 +196,7 @@ def _train_towers(
             mesh=run.mesh,
             progress=bar,
         )
-    _keep(run.folder / "aligner", config, words, parts.learned)
+    keep(run.folder / "aligner", Brought(config, parts.learned, words))
 
 
 def _train_language(sizes: Sizes, training: TrainingConfig, run: Run, captions: list[str], pieces: Tokenizer) -> None:
@@ -238,22 +239,13 @@ def _train_language(sizes: Sizes, training: TrainingConfig, run: Run, captions: 
             mesh=run.mesh,
             progress=bar,
         )
-    _keep(run.folder / "language", config, pieces, parts.learned)
+    keep(run.folder / "language", Brought(config, parts.learned, pieces))
 
 
 def _published(settings: PretrainConfig, run: Run) -> dict[str, Any]:
-    fields, weights = load_aligner(Path(settings.clip))
-    aligner = AlignerConfig(VisionConfig(**fields["vision"]), TextConfig(**fields["text"]))
-    _keep(run.folder / "aligner", aligner, load_tokenizer(Path(settings.clip), "clip"), weights)
-    fields, weights = load_gpt2(Path(settings.gpt2))
-    _keep(run.folder / "language", Gpt2Config(**fields), load_tokenizer(Path(settings.gpt2), "gpt2"), weights)
+    keep(run.folder / "aligner", read_clip(find_weights(settings.clip, download=settings.download)))
+    keep(run.folder / "language", read_gpt2(find_weights(settings.gpt2, download=settings.download)))
     return {"clip": settings.clip, "gpt2": settings.gpt2}
-
-
-def _keep(folder: Path, config: Any, tokenizer: Tokenizer, weights: Any) -> None:
-    save_weights(folder / "model.safetensors", weights)
-    write_json(folder / "model.json", plain(config))
-    tokenizer.save(folder / "tokenizer")
 
 
 def needs(settings: PretrainConfig) -> dict[str, Need]:
@@ -264,12 +256,11 @@ def needs(settings: PretrainConfig) -> dict[str, Need]:
 def inputs(settings: PretrainConfig) -> tuple[Path, ...]:
     """The published weights."""
     found: list[Path] = []
-    for name, folder in (("clip", settings.clip), ("gpt2", settings.gpt2)):
-        if folder and not Path(folder).is_dir():
-            mend = f"name a folder with the weights in config.pretrain.{name}"
-            raise BadInput("no such folder", where=folder, mend=mend)
-        if folder:
-            found += sorted(path for path in Path(folder).iterdir() if path.suffix in (".safetensors", ".json"))
+    for source in filter(None, (settings.clip, settings.gpt2)):
+        folder = find_weights(source, download=settings.download)
+        if not folder.is_dir():
+            weight_files(folder)  # says why not
+        found += sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json"))
     return tuple(found)
 
 

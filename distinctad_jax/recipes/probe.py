@@ -47,6 +47,8 @@ class ProbeConfig:
     def __post_init__(self):
         if min(self.prefix, self.rows, self.text_length - 1) < 1:
             raise ValueError(f"needs prefix and rows >= 1 and text_length >= 2, got {self}")
+        if self.decoding.looks_around() or self.decoding.name_first or self.decoding.candidates > 1:
+            raise ValueError("a reconstruction is one sentence, with no neighbours and no names to force")
 
 
 class Embedded(NamedTuple):
@@ -185,7 +187,7 @@ def _say(model: Reconstructor, vectors: np.ndarray, settings: ProbeConfig, token
     def speak(model: Reconstructor, embedding: Any) -> Any:
         prefix = model.prefix(embedding)
         real = jax.numpy.ones(prefix.shape[:2], bool)
-        return decode(model.language, prefix, real, settings.decoding, tokenizer.end)[0]
+        return decode(model.language, prefix, real, settings.decoding, tokenizer.end, key=jax.random.key(0)).ids[:, 0]
 
     say, said = compiled(model, speak), []
     for first in range(0, len(vectors), settings.rows):

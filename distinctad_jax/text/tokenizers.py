@@ -19,10 +19,10 @@ from typing import Any, Literal, SupportsInt
 import numpy as np
 import tokenizers
 from jaxtyping import Bool, Int32
-from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from distinctad_jax.errors import BadInput
-from distinctad_jax.files import read_json, whole
+from distinctad_jax.files import read_json, whole, write_json, write_text
 
 Kind = Literal["clip", "gpt2"]
 
@@ -115,6 +115,29 @@ class Tokenizer:
         """Writes `tokenizer.json`, which `load_tokenizer` and Hugging Face tools read."""
         with whole(Path(folder) / "tokenizer.json") as partial:
             partial.write_text(self._engine.to_str(), encoding="utf-8")
+
+    def export(self, folder: Path, length: int) -> None:
+        """Writes what Hugging Face's CLIPTokenizer or GPT2Tokenizer loads: tokenizer.json, vocab.json, merges.txt and
+        their settings. `length` is the most ids of a text."""
+        folder, clip = Path(folder), self.kind == "clip"
+        engine = tokenizers.Tokenizer.from_str(self._engine.to_str())
+        engine.encode_special_tokens = False  # as theirs
+        if clip:  # start and end are set around each text
+            ends = ((END, self.end), (START, self.start))
+            engine.post_processor = processors.RobertaProcessing(*ends, trim_offsets=False, add_prefix_space=False)
+        model = json.loads(engine.to_str())["model"]
+        names = {"bos_token": START if clip else END, "eos_token": END, "unk_token": END}
+        names |= {"pad_token": END} if clip else {}
+        about = {"tokenizer_class": "CLIPTokenizer" if clip else "GPT2Tokenizer", "model_max_length": length}
+        write_text(folder / "tokenizer.json", engine.to_str())
+        write_json(folder / "vocab.json", engine.get_vocab(with_added_tokens=True))
+        merges = "".join(f"{first} {second}\n" for first, second in model["merges"])
+        write_text(folder / "merges.txt", f"#version: 0.2\n{merges}")
+        write_json(folder / "special_tokens_map.json", names)
+        write_json(
+            folder / "tokenizer_config.json",
+            about | names | {"add_prefix_space": False, "clean_up_tokenization_spaces": False},
+        )
 
 
 def base_pieces(kind: Kind) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -83,6 +83,16 @@ def tree_shardings(tree: Any, mesh: Mesh) -> Any:
         return NamedSharding(mesh, spec_for(path_name(path), leaf.shape, mesh))
 
     return jax.tree_util.tree_map_with_path(sharding, tree)
+
+
+def put_on(mesh: Mesh) -> Callable[[str, np.ndarray], jax.Array]:
+    """Places a parameter, given by path and value, on the mesh: each device is sent its own part and no more."""
+
+    def put(path: str, value: np.ndarray) -> jax.Array:
+        sharding = NamedSharding(mesh, spec_for(path, value.shape, mesh))
+        return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
+
+    return put
 
 
 def gathered(tree: Any, shardings: Any) -> Any:

@@ -1,0 +1,138 @@
+"""Models in and out: published weights into our folders, and what was trained here out as `transformers` loads it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from distinctad_jax.checkpoints.export import merged, write_clip, write_gpt2
+from distinctad_jax.checkpoints.hub import find_weights
+from distinctad_jax.checkpoints.published import Put, kept, load_aligner, load_gpt2, model_type
+from distinctad_jax.checkpoints.weights import save_weights
+from distinctad_jax.config import plain
+from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.files import write_json
+from distinctad_jax.models.aligner import AlignerConfig
+from distinctad_jax.models.gpt2 import Gpt2Config
+from distinctad_jax.models.towers import CLIP_DEVIATION, CLIP_MEAN, TextConfig, VisionConfig
+from distinctad_jax.recipes.models import take_aligner, take_language, take_narrator
+from distinctad_jax.text.tokenizers import Tokenizer, load_tokenizer
+
+What = Literal["clip", "language"]
+HOMES: dict[What, tuple[str, ...]] = {"clip": ("aligner",), "language": ("narrator", "language")}
+"""The folders of an artefact in which a model of a kind lies, the first that is there counting."""
+
+
+class Brought(NamedTuple):
+    """A published model: its config in our words, its parameters as a tree, and its tokenizer."""
+
+    config: Any
+    params: Any
+    tokenizer: Tokenizer
+
+
+def read_clip(folder: Path, put: Put = kept) -> Brought:
+    """A CLIP folder in Hugging Face's layout; `put` takes each parameter as it is read (see `load_aligner`)."""
+    fields, params = load_aligner(folder, put)
+    config = AlignerConfig(VisionConfig(**fields["vision"]), TextConfig(**fields["text"]))
+    return Brought(config, params, _tokenizer(folder, "clip", config.text.vocab))
+
+
+def read_gpt2(folder: Path, put: Put = kept) -> Brought:
+    """A GPT-2 folder in Hugging Face's layout; `put` takes each parameter as it is read."""
+    fields, params = load_gpt2(folder, put)
+    return Brought(Gpt2Config(**fields), params, _tokenizer(folder, "gpt2", fields["vocab"]))
+
+
+READERS = {"clip": ("aligner", read_clip), "gpt2": ("language", read_gpt2)}
+
+
+def _tokenizer(folder: Path, kind: Literal["clip", "gpt2"], vocab: int) -> Tokenizer:
+    tokenizer = load_tokenizer(folder, kind)
+    if tokenizer.size > vocab:
+        raise BadInput(
+            f"the tokenizer has {tokenizer.size} ids, the weights have {vocab}",
+            where=folder,
+            mend="put the tokenizer files of this model there",
+        )
+    return tokenizer
+
+
+def keep(folder: Path, brought: Brought) -> None:
+    """Writes a model as recipes keep it: `model.json`, `model.safetensors` and `tokenizer/`."""
+    save_weights(folder / "model.safetensors", brought.params)
+    write_json(folder / "model.json", plain(brought.config))
+    brought.tokenizer.save(folder / "tokenizer")
+
+
+def import_model(
+    source: str | Path, to: Path, *, download: bool = False, revision: str | None = None
+) -> dict[str, Any]:
+    """Reads a published CLIP or GPT-2 and writes it to `to/aligner` or `to/language`.
+
+    Args:
+      source: a folder in Hugging Face's layout, or the id of a model on the hub, which is asked only with `download`.
+    Returns: what it is, where it lies, how many parameters it has.
+    Errors: BadInput if weights, config and tokenizer do not fit each other (see `load_aligner`).
+    """
+    folder = find_weights(source, download=download, revision=revision)
+    kind = model_type(folder, tuple(READERS))
+    home, read = READERS[kind]
+    brought = read(folder)
+    keep(to / home, brought)
+    return {"model": kind, "folder": str(to / home), "parameters": _count(brought.params)}
+
+
+def _count(tree: Any) -> int:
+    return sum(map(_count, tree.values())) if isinstance(tree, dict) else tree.size
+
+
+def export_model(folder: Path, to: Path, what: What | None = None) -> dict[str, Any]:
+    """Writes a model that was trained or imported here as a folder that `transformers` loads.
+
+    Args:
+      folder: an artefact (`runs/stage1/KEY`, `runs/stage2/KEY`, `runs/pretrain/KEY`) or what `import_model` wrote.
+      what: `clip`, both towers (CLIPModel, CLIPVisionModelWithProjection, CLIPProcessor), or `language`, the language
+        model (GPT2LMHeadModel, GPT2Tokenizer); may be left out where only one is there. Of a narrator only the
+        language model can be exported: nothing in `transformers` is like the rest.
+    Errors: BadUsage if it has to be said which; BadInput if there is no such model, or it has an adapter.
+    """
+    there = [kind for kind, homes in HOMES.items() if any((folder / home / "model.json").is_file() for home in homes)]
+    if what is None and len(there) == 2:
+        raise BadUsage("both towers and language model are there", where=folder, mend="choose one with --what")
+    if not there or what not in (None, *there):
+        raise BadInput(f"no {what or 'model'} in this folder", where=folder, mend="name a finished artefact's folder")
+    return (_export_clip if there[0] == "clip" and what != "language" else _export_language)(folder, to)
+
+
+def _export_clip(folder: Path, to: Path) -> dict[str, Any]:
+    config, weights, tokenizer = take_aligner(folder)
+    if config.adapter_width:
+        raise BadInput(
+            "these towers have an adapter behind them, which CLIP has not",
+            where=folder / "aligner",
+            mend="train with another config.stage1.freeze",
+        )
+    fields = {"vision": dataclasses.asdict(config.vision), "text": dataclasses.asdict(config.text)}
+    leaves = merged(weights)
+    write_clip(to, fields, leaves, start=tokenizer.start, mean=CLIP_MEAN, deviation=CLIP_DEVIATION)
+    tokenizer.export(to, config.text.length)
+    loads = ["CLIPModel", "CLIPVisionModelWithProjection", "CLIPTextModelWithProjection", "CLIPProcessor"]
+    return {"model": "clip", "folder": str(to), "parameters": _count(leaves), "loads_as": loads}
+
+
+def _export_language(folder: Path, to: Path) -> dict[str, Any]:
+    home = next(home for home in HOMES["language"] if (folder / home / "model.json").is_file())
+    shelved = (take_narrator if home == "narrator" else take_language)(folder)
+    config, weights = shelved.config, shelved.weights
+    if home == "narrator":
+        config = config.language
+        prefix = "language/"
+        weights = {path.removeprefix(prefix): leaf for path, leaf in weights.items() if path.startswith(prefix)}
+    if not isinstance(config, Gpt2Config):
+        raise BadInput(f"a {type(config).__name__} cannot be exported yet", where=folder, mend="export a GPT-2")
+    leaves = merged(weights)
+    write_gpt2(to, dataclasses.asdict(config), leaves, end=shelved.tokenizer.end)
+    shelved.tokenizer.export(to, config.length)
+    return {"model": "gpt2", "folder": str(to), "parameters": _count(leaves), "loads_as": ["GPT2LMHeadModel"]}
