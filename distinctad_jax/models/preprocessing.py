@@ -43,18 +43,21 @@ def resampling(source: int, target: int, first: int, count: int) -> Float[np.nda
 def prepare_frames(frames: UInt8[Array, "batch height width 3"], size: int) -> UInt8[Array, "batch size size 3"]:
     """Bicubic with antialias to the short side, then the centre: bytes, as towers take them. `size` is static.
 
-    Source: CLIPImageProcessor of transformers 5.23: rows first, rounded to bytes, then columns; margins rounded down.
+    Source: CLIPImageProcessor of transformers 5.23: margins rounded down. Each row first, rounded to bytes, then each
+      column; the other way round, as Pillow 13 goes, for pictures over twice as tall as wide that shrink.
     """
     height, width = frames.shape[1:3]
     short, long = min(height, width), max(height, width)
     other = size * long // short
     tall, wide = (size, other) if height <= width else (other, size)
-    across = resampling(width, wide, (wide - size) // 2, size)
-    down = resampling(height, tall, (tall - size) // 2, size)
-    exact = {"precision": jax.lax.Precision.HIGHEST, "preferred_element_type": jnp.float32}
-    rows = _bytes(jnp.einsum("bhwc,xw->bhxc", frames.astype(jnp.float32), across, **exact))
-    return _bytes(jnp.einsum("bhxc,yh->byxc", rows, down, **exact)).astype(jnp.uint8)
-
-
-def _bytes(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    return jnp.clip(jnp.floor(values + 0.5), 0, 255)
+    passes = [
+        ("bhwc,xw->bhxc", resampling(width, wide, (wide - size) // 2, size)),
+        ("bhwc,yh->bywc", resampling(height, tall, (tall - size) // 2, size)),
+    ]
+    if height > 2 * width and tall < height:
+        passes.reverse()
+    values = frames.astype(jnp.float32)
+    for product, weights in passes:
+        exact = jnp.einsum(product, values, weights, precision=jax.lax.Precision.HIGHEST)
+        values = jnp.clip(jnp.floor(exact + 0.5), 0, 255)
+    return values.astype(jnp.uint8)
