@@ -69,6 +69,7 @@ setup(
             "pre-commit>=4",
         ],
         "notebook": ["ipykernel>=6.29", "nbclient>=0.10.1"],
+        "java": ["pycocoevalcap>=1.2"],
         "parity": ["transformers>=5", "torch>=2.6"],
     },
 )

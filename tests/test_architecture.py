@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "voice": {"movie", "data"},
     "toycinema": {"movie"},
     "report": {"movie", "metrics", "tracks", "data"},
+    "evaluation": {"metrics", "text", "data", "tracks", "movie", "models", "checkpoints"},
     "outcome": set(),
     "main": {"recipes", "outcome"},
     "__main__": {"commands"},

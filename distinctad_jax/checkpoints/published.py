@@ -1,4 +1,4 @@
-"""Published CLIP and GPT-2 weights into trees for our models: none missing, none left over, none of a wrong shape.
+"""Published CLIP, GPT-2 and RoBERTa weights into trees for our models: none missing, left over or of a wrong shape.
 
 The configs come back as plain fields (`VisionConfig(**fields["vision"])`, `Gpt2Config(**fields)`), because this room
 knows no model, and because a run adds fields of its own: compute type, dropout, low-rank updates.
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from distinctad_jax.checkpoints import gpt2_names, tower_names
+from distinctad_jax.checkpoints import gpt2_names, roberta_names, tower_names
 from distinctad_jax.checkpoints.containers import Tensors, open_tensors, read_config, weight_files
 from distinctad_jax.checkpoints.layouts import Row
-from distinctad_jax.errors import BadInput
+from distinctad_jax.errors import BadInput, BadUsage
 
 EPSILON = 1e-5
 SHOWN = 5  # names in a complaint
@@ -129,6 +129,43 @@ def model_type(folder: Path, known: tuple[str, ...]) -> str:
     return config.choice("model_type", None, {kind: kind for kind in known})
 
 
+def load_roberta(folder: Path, layers: int, put: Put = kept) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A folder of RoBERTa weights in Hugging Face's layout; only the first `layers` layers are read.
+
+    Returns: the fields of RobertaConfig, and Roberta's parameters (see `load_aligner`).
+    Errors: as `load_aligner`; BadUsage if the model has fewer layers.
+    """
+    fields = roberta_fields(folder)
+    if not 1 <= layers <= fields["layers"]:
+        raise BadUsage(f"layer {layers} of {fields['layers']}", where=folder, mend="name a layer that the model has")
+    with open_tensors(folder) as tensors:
+        names: dict[str, str] = {}
+        for name in tensors.shapes:
+            short = name.removeprefix(roberta_names.PREFIX)
+            layer = roberta_names.LAYER.match(short)
+            if layer is None or not layers <= int(layer[1]) < fields["layers"]:
+                names[short] = name
+        fields |= {"layers": layers}
+        rows = roberta_names.roberta_rows(fields)
+        return fields, _assemble(tensors, names, rows, roberta_names.IGNORED, folder, put)
+
+
+def roberta_fields(folder: Path) -> dict[str, Any]:
+    """What config.json says of a RoBERTa, in our words. Errors: BadInput that names the field."""
+    config = _config(folder, "roberta")
+    fields = {
+        "vocab": config.size("vocab_size", 50265, MOST["vocab"]),
+        "length": config.size("max_position_embeddings", 514, MOST["length"], least=3) - roberta_names.OFFSET,
+        **_tower(config, width=768, heads=12, activation="gelu"),
+    }
+    if fields.pop("activation") != "gelu":
+        raise config.bad("hidden_act", config.values.get("hidden_act"), "gelu")
+    config.choice("type_vocab_size", 1, {1: 1})
+    config.choice("pad_token_id", 1, {1: 1})
+    config.choice("position_embedding_type", "absolute", {"absolute": 0})
+    return fields
+
+
 def clip_fields(folder: Path) -> dict[str, dict[str, Any]]:
     """What config.json says of a CLIP, in our words. Errors: BadInput that names the field."""
     config = _config(folder, "clip")
@@ -192,12 +229,12 @@ def _open_config(folder: Path) -> _Fields:
     return config
 
 
-def _tower(config: _Fields, *, width: int, heads: int) -> dict[str, Any]:
+def _tower(config: _Fields, *, width: int, heads: int, activation: str = "quick_gelu") -> dict[str, Any]:
     fields = {
         "width": config.size("hidden_size", width, MOST["width"]),
         "layers": config.size("num_hidden_layers", 12, MOST["layers"]),
         "heads": config.size("num_attention_heads", heads, MOST["heads"]),
-        "activation": config.choice("hidden_act", "quick_gelu", CLIP_ACTIVATIONS),
+        "activation": config.choice("hidden_act", activation, CLIP_ACTIVATIONS),
     }
     _heads(config, "num_attention_heads", fields)
     hidden = config.size("intermediate_size", 4 * width, 4 * MOST["width"])

@@ -23,6 +23,8 @@ COMMANDS = {
     "check": "say what is wrong with an annotation table, row by row",
     "convert": "write tracks in other formats, any to any",
     "validate": "say what a player or the W3C would reject in tracks and subtitles",
+    "score": "score predictions against references",
+    "compare": "set two systems against each other on the same rows",
     "gaps": "find the silences of a film that can hold a description",
     "voice": "speak a track, fit it by measured lengths, write the narration",
     "mix": "mix film and narration, and put both into the film",

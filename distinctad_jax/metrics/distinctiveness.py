@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Float
+
 from distinctad_jax.metrics.neighbours import around, stretches
 from distinctad_jax.text.distinct import STOP_WORDS, words
 
@@ -46,22 +49,26 @@ def distinctiveness(
             f"Distinctiveness needs as many predictions as references and groups and window >= 1, got "
             f"{len(predictions)}, {len(references)}, {len(groups)} and window {window}."
         )
+    met, wanted, said = map(int, distinctiveness_parts(predictions, references, groups, window).sum(0))
+    return Distinctiveness(met / wanted if wanted else None, met / said if said else None, wanted, said)
+
+
+def distinctiveness_parts(
+    predictions: Sequence[str], references: Sequence[str], groups: Sequence[object], window: int
+) -> Float[np.ndarray, "movies three"]:
+    """For each movie the distinctive words that were said, those that were wanted, and the content words said."""
     wanted = [content_words(text) for text in references]
     said = [content_words(text) for text in predictions]
-    met = wanted_total = 0
+    parts = []
     for movie in stretches(groups):
+        met = total = 0
         for row in movie:
             others = (wanted[other] for other in around(row, window, movie) if other != row)
             own = wanted[row].difference(*others)
-            wanted_total += len(own)
+            total += len(own)
             met += len(own & said[row])
-    said_total = sum(map(len, said))
-    return Distinctiveness(
-        recall=met / wanted_total if wanted_total else None,
-        rate=met / said_total if said_total else None,
-        wanted=wanted_total,
-        said=said_total,
-    )
+        parts.append([met, total, sum(len(said[row]) for row in movie)])
+    return np.array(parts, np.float64).reshape(-1, 3)
 
 
 def stretches_of(text: str, chosen: Collection[str]) -> list[tuple[str, bool]]:

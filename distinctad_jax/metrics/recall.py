@@ -54,23 +54,35 @@ def recall_at_k(
     Errors: ValueError unless 1 <= k <= window, or if a similarity is not finite.
     Source: R@k/N of AutoAD-II; the ways to treat tails, short groups and ties are ours to choose.
     """
+    parts = recall_parts(similarity, k, window, groups, tail=tail, short=short, ties=ties)
+    seen = parts[parts[:, 1] > 0]
+    value = None
+    if len(seen):
+        value = float(
+            (seen[:, 0] / seen[:, 1]).mean() if mean == "per_group" else seen[:, 0].sum() / seen[:, 1].sum()
+        )
+    touched = {row for movie in stretches(groups) for rows in windows_of(movie, window, tail, short) for row in rows}
+    return Recall(value, len(touched), int(parts[:, 1].sum()), len(parts), len(parts) - len(seen))
+
+
+def recall_parts(
+    similarity: Compare,
+    k: int,
+    window: int,
+    groups: Sequence[object],
+    *,
+    tail: Tail = "drop",
+    short: Short = "skip",
+    ties: Ties = "expected",
+) -> Float[np.ndarray, "movies two"]:
+    """For each movie the sum of its windows' recalls, and how many windows it has; `recall_at_k` says the rest."""
     if not 1 <= k <= window:
         raise ValueError(f"R@k/N needs 1 <= k <= N, got k={k}, N={window}.")
-    per_group, touched = [], set()
-    movies = stretches(groups)
-    for movie in movies:
+    parts = []
+    for movie in stretches(groups):
         blocks = windows_of(movie, window, tail, short)
-        if blocks:
-            per_group.append([float(hits(similarity(rows), k, ties).mean()) for rows in blocks])
-            touched.update(row for rows in blocks for row in rows)
-    means = [np.mean(each) for each in per_group] if mean == "per_group" else [v for each in per_group for v in each]
-    return Recall(
-        value=float(np.mean(means)) if means else None,
-        rows=len(touched),
-        windows=sum(map(len, per_group)),
-        groups=len(movies),
-        groups_without_window=len(movies) - len(per_group),
-    )
+        parts.append([sum(float(hits(similarity(rows), k, ties).mean()) for rows in blocks), len(blocks)])
+    return np.array(parts, np.float64).reshape(-1, 2)
 
 
 def windows_of(movie: range, window: int, tail: Tail, short: Short) -> list[range]:

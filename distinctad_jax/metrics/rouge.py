@@ -15,6 +15,9 @@ def rouge_l(
 ) -> tuple[float, list[float]]:
     """ROUGE-L of each prediction, and the mean. Of several references the best precision and the best recall count.
 
+    Precision is the longest common subsequence over the words said, recall over the words wanted;
+    F = (1 + 1.2^2) P R / (R + 1.2^2 P), 0 if nothing is shared.
+
     Units:  fractions 0..1. An empty sentence counts as one empty word, so two of them agree.
     Errors: ValueError if the lengths differ, a row has no reference, or nothing is given.
     Source: Lin (2004), F with beta 1.2 as in the COCO caption tools.
@@ -38,11 +41,18 @@ def rouge_l(
 
 
 def longest_shared(one: Sequence[str], other: Sequence[str]) -> int:
-    """Length of the longest common subsequence."""
-    before = [0] * (len(other) + 1)
+    """Length of the longest common subsequence.
+
+    Source: Hyyro (2004), "Bit-parallel LCS-length computation revisited": a bit for each word of `other`, so that
+      two sentences of ten thousand words take milliseconds.
+    """
+    places: dict[str, int] = {}
+    for at, word in enumerate(other):
+        places[word] = places.get(word, 0) | 1 << at
+    everywhere = (1 << len(other)) - 1
+    free = everywhere
     for word in one:
-        now = [0]
-        for at, against in enumerate(other):
-            now.append(before[at] + 1 if word == against else max(before[at + 1], now[at]))
-        before = now
-    return before[-1]
+        met = free & places.get(word, 0)
+        if met:
+            free = ((free + met) | (free - met)) & everywhere
+    return len(other) - free.bit_count()

@@ -246,13 +246,7 @@ def _load(files: tuple[Path, ...]) -> Tokenizer:
         if files[0].name.endswith(".gz"):
             merges = _pairs(_unpacked(files[0]).split("\n")[1 : CLIP_MERGES + 1], files[0])
             return Tokenizer(_layout(merges, "clip"), merges, "clip")
-        vocabulary = _object(read_json(files[0]), files[0])
-        if len(files) == 2:
-            lines = files[1].read_text(encoding="utf-8").split("\n")
-            merges = _pairs([line for line in lines if line and not line.startswith("#version")], files[1])
-        else:
-            model = _object(vocabulary.get("model"), files[0])
-            vocabulary, merges = _object(model.get("vocab"), files[0]), _pairs(model.get("merges"), files[0])
+        vocabulary, merges = read_pieces(files)
         return Tokenizer(vocabulary, merges, "clip" if START in vocabulary else "gpt2")
     except BadInput:
         raise
@@ -260,6 +254,19 @@ def _load(files: tuple[Path, ...]) -> Tokenizer:
         raise _broken(files[0], str(error)) from error
     except Exception as error:  # the BPE builder of `tokenizers` raises plain Exception (a merge of unknown pieces)
         raise _broken(files[0], f"the merges do not fit the vocabulary: {error}") from error
+
+
+def read_pieces(files: tuple[Path, ...]) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """The vocabulary and merges of `tokenizer.json`, or of `vocab.json` and `merges.txt`.
+
+    Errors: BadInput if they are no JSON, or no BPE vocabulary; OSError or ValueError for merges that are no text.
+    """
+    vocabulary = _object(read_json(files[0]), files[0])
+    if len(files) == 2:
+        lines = files[1].read_text(encoding="utf-8").split("\n")
+        return vocabulary, _pairs([line for line in lines if line and not line.startswith("#version")], files[1])
+    model = _object(vocabulary.get("model"), files[0])
+    return _object(model.get("vocab"), files[0]), _pairs(model.get("merges"), files[0])
 
 
 def _unpacked(path: Path) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from distinctad_jax.metrics.baselines import constant, copy_neighbour
+from distinctad_jax.metrics.baselines import constant, copy_neighbour, nearest, shuffled
 from distinctad_jax.metrics.cider import cider_d
 
 
@@ -35,3 +35,20 @@ def test_refused_input_says_what_it_needs():
         copy_neighbour(["a"], ["m"], 2)
     with pytest.raises(ValueError, match="got none"):
         constant([])
+
+
+def test_shuffling_stays_within_the_movie_and_loses_nothing():
+    texts = [f"t{at}" for at in range(20)]
+    found = shuffled(texts, ["a"] * 8 + ["b"] * 12, seed=3)
+    assert found != texts and sorted(found[:8]) == sorted(texts[:8]) and sorted(found[8:]) == sorted(texts[8:])
+    assert shuffled(texts, ["a"] * 8 + ["b"] * 12, seed=3) == found
+
+
+def test_the_nearest_training_description_shares_the_rare_words():
+    training = ["He looks at her.", "He opens the red door.", "She looks at the dog."]
+    assert nearest(["A red door.", "The dog looks up.", "Nothing alike!"], training) == [
+        training[1], training[2], training[0],
+    ]  # fmt: skip
+    assert nearest(training, training) == training
+    with pytest.raises(ValueError, match="got none"):
+        nearest(["a"], [])

@@ -1,6 +1,10 @@
 import pytest
 
-from distinctad_jax.metrics.repetition import distinct_n, repeated_share, same_as_neighbour
+from distinctad_jax.metrics.repetition import (
+    repeated_share,
+    same_as_neighbour,
+)
+from distinctad_jax.metrics.variety import distinct_n
 
 
 def test_repeated_share_is_a_mean_over_descriptions_with_content_words():

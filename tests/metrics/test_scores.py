@@ -61,7 +61,7 @@ def test_refused_input_says_what_it_needs(rows):
     with pytest.raises(ValueError, match="'cosine'"):
         score_rows(rows, similarity="cosine")
     with pytest.raises(KeyError):
-        meaning("METEOR")
+        meaning("nobody")
 
 
 def test_the_neighbour_copy_of_a_benchmark_scores_as_measured(published_tv):
