@@ -81,6 +81,8 @@ class Film:
         if first is None or first.pts is None:
             raise BadInput("not one picture could be decoded", where=self.path, mend=MEND)
         zero, now, sought = first.pts, 0.0, 0.0
+        base = self._base
+        ticks, seconds = base.denominator, base.numerator  # a Fraction for every picture would cost as much as some
         yield 0.0, first
         while True:
             target = next_wanted()
@@ -90,7 +92,7 @@ class Film:
             frame = next(frames, None)
             if frame is None or frame.pts is None:
                 return
-            time = float((frame.pts - zero) * self._base)
+            time = (frame.pts - zero) * seconds / ticks
             if time <= now:  # after a leap: seen already; otherwise a clock that runs backward
                 self.damage.backward += sought == 0.0
                 continue
