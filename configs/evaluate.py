@@ -34,7 +34,7 @@ def get_config(size: str = "toy") -> ConfigDict:
     config = earlier(__file__, "stage2", size)
     config.update({"recipe": "evaluate", "evaluate": EVALUATE})
     sizes = {
-        "toy": {"windows": 8, "decoding": {"beams": 1, "max_tokens": 24}},
+        "toy": {"windows": 16, "decoding": {"beams": 1, "max_tokens": 24}},
         "tiny": {"windows": 2, "neighbours": 3, "decoding": {"beams": 2, "max_tokens": 8}},
         "base": {},
         "large": {"windows": 1},
