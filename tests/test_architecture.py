@@ -39,8 +39,9 @@ MAY_IMPORT = {
     "outcome": set(),
     "main": {"recipes", "outcome"},
     "__main__": {"commands"},
+    "api": {"commands"},
 }
-MAY_IMPORT["recipes"] = set(MAY_IMPORT) - {"main", "outcome", "__main__"}
+MAY_IMPORT["recipes"] = set(MAY_IMPORT) - {"main", "outcome", "__main__", "api"}
 MAY_IMPORT["commands"] = MAY_IMPORT["recipes"] | {"recipes", "outcome"}
 NO_JAX = ("movie", "text", "data", "tracks", "drafting", "voice", "toycinema", "metrics", "report")
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}

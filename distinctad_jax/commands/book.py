@@ -26,6 +26,8 @@ COMMANDS = {
     "score": "score predictions against references",
     "compare": "set two systems against each other on the same rows",
     "gaps": "find the silences of a film that can hold a description",
+    "describe": "draft the description track of a film",
+    "fit": "fit a script into the silences of a film",
     "voice": "speak a track, fit it by measured lengths, write the narration",
     "mix": "mix film and narration, and put both into the film",
     "report": "make the page in which a person reviews a track",
@@ -75,19 +77,28 @@ def module(command: str) -> Any:
     return importlib.import_module(f"distinctad_jax.commands.{_RENAMED.get(name, name)}")
 
 
+def carry_out(arguments: list[str]) -> dict[str, Any]:
+    """Reads a command line and does what it says; returns what was found, which `--json` prints.
+
+    Errors: a `Problem`, BadUsage among them.
+    """
+    given = read(arguments)
+    voice = Voice(quiet=given.quiet, json_progress=given.json_progress, strict=given.strict)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: voice.warn(str(message))
+        try:
+            found = module(given.command).run(given, voice)
+        finally:
+            voice.close()
+    if given.json:
+        print(json.dumps(found, ensure_ascii=False, allow_nan=False), file=sys.stdout, flush=True)
+    return found
+
+
 def main(arguments: list[str]) -> int:
     """Reads a command line, carries it out, and returns the exit code."""
 
     def work() -> None:
-        given = read(arguments)
-        voice = Voice(quiet=given.quiet, json_progress=given.json_progress, strict=given.strict)
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: voice.warn(str(message))
-            try:
-                found = module(given.command).run(given, voice)
-            finally:
-                voice.close()
-        if given.json:
-            print(json.dumps(found, ensure_ascii=False, allow_nan=False), file=sys.stdout, flush=True)
+        carry_out(arguments)
 
     return carried_out(work, debug="--debug" in arguments)

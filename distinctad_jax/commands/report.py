@@ -21,6 +21,8 @@ from distinctad_jax.commands.voice import Voice
 from distinctad_jax.data.library import SUFFIXES
 from distinctad_jax.errors import BadUsage
 from distinctad_jax.files import read_bytes, write_text
+from distinctad_jax.movie.movie import Track
+from distinctad_jax.movie.practice import Practice
 from distinctad_jax.report.review import LARGEST, render_review, text_size
 from distinctad_jax.report.thumbnails import thumbnails
 
@@ -58,26 +60,41 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
         track = read(path, given.subtitles, voice).numbered()
         stem = path.name.removesuffix(path.suffix).removesuffix(".voiced")
         film = None if given.film is None else paper(given.film, Path(stem), given.tracks, SUFFIXES)
-        frames, problems = {}, []
-        if film is not None and not given.no_frames:
-            with voice.bar("pictures") as bar:
-                room = LARGEST - text_size(track) - 200 * len(track.entries)
-                frames = thumbnails(track, film, room, problems=problems, report=bar)
-        address = "" if film is None else _address(film, target, given.embed_video)
-        tell(voice, problems)
-        write_text(target, render_review(track, practice=practice, frames=frames, video=address, stem=stem))
-        size = target.stat().st_size
-        voice.say(f"{target}: {len(track.descriptions)} descriptions, {size / 1e6:.1f} MB")
-        return {
-            "cues": len(track.descriptions),
-            "dropped": len(track.dropped),
-            "frames": sum(map(len, frames.values())),
-            "bytes": size,
-            "first": track.descriptions[0].span.start if track.descriptions else None,
-            "last": track.descriptions[-1].span.end if track.descriptions else None,
-        }
+        return page(track, film, target, practice, voice, embed=given.embed_video, pictures=not given.no_frames)
 
     return ended(*each(tracks_of(given.tracks, (".mix.json",)), one, voice))
+
+
+def page(
+    track: Track,
+    film: Path | None,
+    target: Path,
+    practice: Practice,
+    voice: Voice,
+    *,
+    embed: bool = False,
+    pictures: bool = True,
+) -> dict[str, Any]:
+    """Writes the page of a numbered track; returns what is in it. Errors as `thumbnails`; BadUsage of `embed`."""
+    frames, problems = {}, []
+    if film is not None and pictures:
+        with voice.bar("pictures") as bar:
+            room = LARGEST - text_size(track) - 200 * len(track.entries)
+            frames = thumbnails(track, film, room, problems=problems, report=bar)
+    address = "" if film is None else _address(film, target, embed)
+    tell(voice, problems)
+    stem = target.name.removesuffix(".review.html").removesuffix(".voiced")
+    write_text(target, render_review(track, practice=practice, frames=frames, video=address, stem=stem))
+    size = target.stat().st_size
+    voice.say(f"{target}: {len(track.descriptions)} descriptions, {size / 1e6:.1f} MB")
+    return {
+        "cues": len(track.descriptions),
+        "dropped": len(track.dropped),
+        "frames": sum(map(len, frames.values())),
+        "bytes": size,
+        "first": track.descriptions[0].span.start if track.descriptions else None,
+        "last": track.descriptions[-1].span.end if track.descriptions else None,
+    }
 
 
 def _address(film: Path, page: Path, embed: bool) -> str:

@@ -21,7 +21,9 @@ def target_options(parser: argparse.ArgumentParser, formats: Sequence[str], defa
     )
     there = parser.add_mutually_exclusive_group()
     there.add_argument("--overwrite", "--force", action="store_true", help="write over files that are there")
-    there.add_argument("--skip-existing", action="store_true", help="make only the formats that are not there yet")
+    there.add_argument(
+        "--skip-existing", "--resume", action="store_true", help="make only the formats that are not there yet"
+    )
 
 
 def formats_of(given: argparse.Namespace, known: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made import RATE, write_film, write_srt
+from film_maker import RATE, write_film, write_srt
 
 from distinctad_jax.drafting.dialogue import Sources
 from distinctad_jax.drafting.survey import NONE, seen_in, survey
