@@ -167,3 +167,8 @@ def test_files_and_functions_fit_a_readers_head(path):
     for node in ast.walk(TREES[path]):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < LINES_OF_A_FUNCTION, node.name
+
+
+def test_no_two_test_files_have_the_same_name():
+    names = [path.name for path in (REPOSITORY / "tests").rglob("test_*.py") if "node_modules" not in path.parts]
+    assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
