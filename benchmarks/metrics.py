@@ -25,6 +25,7 @@ from distinctad_jax.metrics.bleu import bleu_parts
 from distinctad_jax.metrics.cider import cider_rows
 from distinctad_jax.metrics.corpus import Corpus, Row, in_time_order
 from distinctad_jax.metrics.rouge import rouge_l
+from distinctad_jax.metrics.tokenise import _pieces
 
 ROWS, MOVIES = 6520, 10
 
@@ -56,6 +57,7 @@ def ours(corpus: Corpus) -> None:
     """Tokeniser, BLEU, ROUGE-L and CIDEr-D."""
     import numpy as np
 
+    _pieces.clear()  # nothing is known from the repeat before
     bleu_parts(corpus.ngrams)
     rouge_l(corpus.said, corpus.wanted, already_tokenised=True)
     cider_rows(corpus.ngrams, np.zeros(len(corpus.rows), np.int64))

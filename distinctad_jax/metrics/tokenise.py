@@ -142,11 +142,15 @@ def tokenised(text: str, following: str = "") -> str:
     pieces = text.split()
     found = [_pieces.get(piece) for piece in pieces]
     if None in found:
-        if not all(_ALONE.fullmatch(piece) for piece in pieces):
+        new = [piece for piece, known in zip(pieces, found, strict=True) if known is None]
+        if not all(map(_ALONE.fullmatch, new)):
             return " ".join(_scan(" ".join(pieces), following))
         if len(_pieces) >= _MOST_PIECES:
             _pieces.clear()
-        found = [_pieces.setdefault(piece, " ".join(_scan(piece))) for piece in pieces]
+            new = pieces
+        for piece in new:
+            _pieces[piece] = " ".join(_scan(piece))
+        found = [_pieces[piece] for piece in pieces]
     return " ".join(filter(None, found))
 
 
