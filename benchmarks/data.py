@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -186,7 +186,7 @@ def time_batches(folder: Path, threads: int, pairs: int) -> dict[str, float]:
     write_records(folder / "jpegs", "pixels", {"train": jpeg_clips(64, 224)}, description="", metadata={})
     records, tokenizer = Records(folder / "jpegs", "train"), words(SPEECH, "clip")
     files = [jpeg for clip in records.get(range(64)) for jpeg in clip.frames or ()]
-    settings = {"batch": 16, "frames": 8, "image_size": 224, "text_length": 24, "seed": 0}
+    settings: dict[str, Any] = {"batch": 16, "frames": 8, "image_size": 224, "text_length": 24, "seed": 0}
 
     def ours() -> float:
         batches = clip_batches(records, tokenizer=tokenizer, threads=threads, spread=False, **settings)
@@ -225,7 +225,15 @@ def time_windows(folder: Path, pairs: int) -> dict[str, float]:
     about: dict[str, Any] = {"description": "", "metadata": {}, "feature_width": 768}
     write_records(folder / "vectors", "features", {"train": clips()}, **about)
     records = Records(folder / "vectors", "train")
-    settings = {"batch": 16, "clips": 8, "frames": 8, "text_length": 48, "prompt_length": 48, "seed": 0, "stride": 1}
+    settings: dict[str, Any] = {
+        "batch": 16,
+        "clips": 8,
+        "frames": 8,
+        "text_length": 48,
+        "prompt_length": 48,
+        "seed": 0,
+        "stride": 1,
+    }
     batches = window_batches(
         records,
         tokenizer=words([entry.text for entry in records.index], "gpt2"),

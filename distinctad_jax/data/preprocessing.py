@@ -43,7 +43,7 @@ def prepare_frames(
 
     Source: CLIPImageProcessor of transformers 5.23, whose filter is Pillow's; equal to it in every byte.
     """
-    shape = clip_geometry(*frames.shape[1:3], size)
+    shape = clip_geometry(frames.shape[1], frames.shape[2], size)
     out = np.empty((len(frames), size, size, 3), np.uint8)
     for place, frame in enumerate(frames):
         scaled = Image.fromarray(frame).resize((shape.width, shape.height), Image.Resampling.BICUBIC)
