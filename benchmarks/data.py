@@ -173,7 +173,7 @@ def jpeg_clips(count: int, size: int) -> Iterator[ClipRecord]:
         yield ClipRecord("m", index, 5.0 * index, 5.0 * index + 4, SPEECH[index % 3], times, frames=jpegs)
 
 
-def words(texts: list[str], kind: str) -> Tokenizer:
+def words(texts: list[str], kind: Literal["clip", "gpt2"]) -> Tokenizer:
     return train_tokenizer(texts, kind, 600)
 
 
