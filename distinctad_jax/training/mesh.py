@@ -17,16 +17,16 @@ from distinctad_jax.errors import BadUsage
 
 AXES = ("data", "fsdp", "tensor")
 
-# The first pattern that is found in a path decides. `fsdp` splits a weight's input, `tensor` its output, and the
-# other way round where the matrix leads back to the residual stream, so that one all-reduce serves a whole block.
-# An axis that does not divide its dimension is dropped for that array: the array is then replicated along it.
+# The first pattern that is found in a path decides; a spec tells of an array's last axes, so that blocks stacked for
+# a scan need no rules of their own. `tensor` splits what a block computes inside (heads, hidden units), so that one
+# all-reduce where a matrix leads back to the residual stream serves a whole block; `fsdp` splits the other axis. An
+# axis that does not divide its dimension is dropped there. Whatever the table says, no matrix stays whole under
+# `fsdp` if one of its dimensions can be split: see `spec_for`.
 RULES: tuple[tuple[str, P], ...] = (
-    (r"(qkv|up|query|key|value)/(kernel|lora_b)$", P("fsdp", "tensor")),
-    (r"(out|down)/(kernel|lora_a)$", P("tensor", "fsdp")),
-    (r"(qkv|up|query|key|value)/bias$", P("tensor")),
-    (r"token_embedding(/embedding)?$", P("tensor", "fsdp")),
-    (r"(projection|enter|leave)(/kernel)?$", P("fsdp", "tensor")),
-    (r"patch_embedding/kernel$", P(None, None, None, "tensor")),
+    (r"(^|/)(qkv|up|gate|query|key|value|key_value)/kernel$", P("fsdp", "tensor")),
+    (r"(^|/)(qkv|up|gate|query|key|value|key_value)/(lora_b|bias)$", P("tensor")),
+    (r"(^|/)(out|down)/(kernel|lora_a)$", P("tensor", "fsdp")),
+    (r"(^|/)token_embedding(/embedding)?$", P("tensor", "fsdp")),
     (r"", P()),
 )
 
@@ -63,12 +63,25 @@ def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
 
 
 def spec_for(path: str, shape: tuple[int, ...], mesh: Mesh, rules: tuple[tuple[str, P], ...] = RULES) -> P:
-    """The PartitionSpec of the array at `path` (`vision/blocks/0/qkv/kernel`), with axes that do not fit dropped."""
+    """The PartitionSpec of the array at `path` (`vision/blocks/0/qkv/kernel`), with axes that do not fit dropped.
+
+    A matrix for which the table has no place for `fsdp`, or none that fits, is split over it along its largest
+    dimension that can be. Vectors are not: all of a model's norms and biases are smaller than one of its matrices.
+    """
     spec = next(spec for pattern, spec in rules if re.search(pattern, path))
-    if len(spec) > len(shape):
-        return P()
-    fits = [axis if axis and size % mesh.shape[axis] == 0 else None for axis, size in zip(spec, shape, strict=False)]
-    return P(*fits)
+    named = (None,) * (len(shape) - len(spec)) + tuple(spec)[max(len(spec) - len(shape), 0) :]
+    axes: list[Any] = [
+        axis if axis and size % mesh.shape[axis] == 0 else None for axis, size in zip(named, shape, strict=True)
+    ]
+    if len(shape) > 1 and "fsdp" not in axes:
+        for place in sorted(range(len(shape)), key=lambda place: -shape[place]):
+            both = ("fsdp",) if axes[place] is None else (axes[place], "fsdp")
+            if shape[place] % math.prod(mesh.shape[axis] for axis in both) == 0:
+                axes[place] = both[0] if len(both) == 1 else both
+                break
+    while axes and axes[-1] is None:
+        axes.pop()
+    return P(*axes)
 
 
 def path_name(path: tuple[Any, ...]) -> str:
@@ -103,10 +116,40 @@ def gathered(tree: Any, shardings: Any) -> Any:
     """
 
     def whole(leaf: Any, sharding: NamedSharding) -> Any:
-        spec = P(*(None if axis == "fsdp" else axis for axis in sharding.spec))
-        return jax.lax.with_sharding_constraint(leaf, NamedSharding(sharding.mesh, spec))
+        return jax.lax.with_sharding_constraint(leaf, without_fsdp(sharding))
 
     return jax.tree.map(whole, tree, shardings)
+
+
+MOVES = {
+    "sharding_constraint",
+    "convert_element_type",
+    "transpose",
+    "reshape",
+    "broadcast_in_dim",
+    "squeeze",
+    "slice",
+}
+"""Primitives that compute nothing."""
+
+
+def gathers_again(function: Any, mesh: Mesh) -> Any:
+    """`function`, whose backward pass gathers weights along `fsdp` again instead of keeping them since the forward
+    pass; where `fsdp` is 1, the function itself. Source: ZeRO stage 3 (arXiv 1910.02054)."""
+    if mesh.shape["fsdp"] == 1:
+        return function
+    # A gathered weight may be kept under another shape or dtype too: what moves and does not compute is done again.
+    return jax.checkpoint(function, policy=lambda primitive, *_, **__: primitive.name not in MOVES)
+
+
+def without_fsdp(sharding: NamedSharding) -> NamedSharding:
+    """The same split, but whole along `fsdp`."""
+
+    def rest(axis: Any) -> Any:
+        kept = tuple(name for name in (axis if isinstance(axis, tuple) else (axis,)) if name not in (None, "fsdp"))
+        return kept if len(kept) > 1 else (kept or (None,))[0]
+
+    return NamedSharding(sharding.mesh, P(*map(rest, sharding.spec)))
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
@@ -114,12 +157,32 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, P(("data", "fsdp")))
 
 
+def whole_arrays(tree: Any) -> Any:
+    """The tree in this process's own memory, also where parts of a leaf lie on other hosts: all of them have to ask.
+
+    Arrays whose every part is here stay as they are.
+    """
+
+    def whole(leaf: Any) -> Any:
+        if leaf.is_fully_addressable:
+            return leaf
+        everywhere = NamedSharding(leaf.sharding.mesh, P())
+        return np.asarray(jax.jit(lambda array: array, out_shardings=everywhere)(leaf).addressable_data(0))
+
+    return jax.tree.map(whole, tree)
+
+
+def row_devices(mesh: Mesh) -> int:
+    """Over how many devices the rows of a batch are split."""
+    return math.prod(mesh.shape[axis] for axis in ("data", "fsdp"))
+
+
 def place_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
     """This process's rows of a global batch as global arrays.
 
     Errors: BadUsage if the rows do not split over the mesh.
     """
-    ways = math.prod(mesh.shape[axis] for axis in ("data", "fsdp"))
+    ways = row_devices(mesh)
     rows = next(iter(batch.values())).shape[0] * jax.process_count()
     if rows % ways:
         raise BadUsage(

@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
-from distinctad_jax.training.mesh import batch_sharding, gathered, path_name, tree_shardings
+from distinctad_jax.training.mesh import batch_sharding, gathered, gathers_again, path_name, tree_shardings
 
 Batch = dict[str, Any]
 Metrics = dict[str, Any]
@@ -80,6 +80,24 @@ def buffers_of(model: Any) -> Any:
     return nnx.to_pure_dict(buffers)
 
 
+def abstract_state(
+    build: Callable[[], Any], learns: Learns, optimiser: optax.GradientTransformation
+) -> tuple[Any, TrainState, Callable[[], TrainState]]:
+    """A model's graph, the shapes of its training state, and the function that computes such a state.
+
+    Errors: ValueError if nothing learns.
+    """
+
+    def initialise() -> TrainState:
+        parts = take_apart(build(), learns)
+        return TrainState(jnp.int32(0), *parts[1:], optimiser.init(parts.learned))
+
+    abstract = jax.eval_shape(initialise)
+    if not jax.tree.leaves(abstract.learned):
+        raise ValueError("No parameter learns: the freeze policy matches every name of the model.")
+    return take_apart(nnx.eval_shape(build), learns).graph, abstract, initialise
+
+
 def make_state(
     build: Callable[[], Any],
     learns: Learns,
@@ -94,15 +112,7 @@ def make_state(
     Returns: the model's graph, the state, and the state's shardings.
     Errors: ValueError for a start that no parameter has, or of another shape; ValueError if nothing learns.
     """
-    graph = take_apart(nnx.eval_shape(build), learns).graph
-
-    def initialise() -> TrainState:
-        parts = take_apart(build(), learns)
-        return TrainState(jnp.int32(0), *parts[1:], optimiser.init(parts.learned))
-
-    abstract = jax.eval_shape(initialise)
-    if not jax.tree.leaves(abstract.learned):
-        raise ValueError("No parameter learns: the freeze policy matches every name of the model.")
+    graph, abstract, initialise = abstract_state(build, learns, optimiser)
     shardings = tree_shardings(abstract, mesh)
     state = jax.jit(initialise, out_shardings=shardings)()
     return graph, _with_start(state, start or {}), shardings
@@ -146,12 +156,14 @@ def make_train_step(
     a loss in which rows meet. Source: GradCache (arXiv 2101.06983).
     """
 
+    def whole(learned: Any, frozen: Any, buffers: Any) -> Any:
+        given, where = (learned, frozen, buffers), (shardings.learned, shardings.frozen, shardings.buffers)
+        return nnx.merge(graph, *(gathered(part, split) for part, split in zip(given, where, strict=True)))
+
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         gradient = whole_gradient if pieces == 1 else piecewise_gradient(pieces)
-        parts = ("learned", "frozen", "buffers")
-        used = state._replace(**{part: gathered(getattr(state, part), getattr(shardings, part)) for part in parts})
-        loss, metrics, buffers, grads = gradient(graph, task, used, batch, key)
+        loss, metrics, buffers, grads = gradient(Taught(task, whole, mesh), state, batch, key)
         grads = jax.lax.with_sharding_constraint(grads, shardings.learned)
         updates, moments = optimiser.update(grads, state.moments, state.learned)
         learned = optax.apply_updates(state.learned, updates)
@@ -164,15 +176,34 @@ def make_train_step(
     )
 
 
-def whole_gradient(
-    graph: Any, task: Task, state: TrainState, batch: Batch, key: Any
-) -> tuple[Any, Metrics, Any, Any]:
+class Taught(NamedTuple):
+    """A task, and how its model is put together of a state's parts on a mesh."""
+
+    task: Task
+    whole: Callable[[Any, Any, Any], Any]
+    mesh: Mesh
+
+    def encode(self, learned: Any, state: TrainState, batch: Batch, key: Any) -> tuple[Any, Any]:
+        """What the task's first half gives, and the buffers that it moved."""
+
+        def run(learned: Any, frozen: Any, buffers: Any) -> tuple[Any, Any]:
+            model = self.whole(learned, frozen, buffers)
+            return self.task.encode(model, batch, key), buffers_of(model)
+
+        return gathers_again(run, self.mesh)(learned, state.frozen, state.buffers)
+
+    def objective(self, learned: Any, state: TrainState, outputs: Any, batch: Batch) -> tuple[Any, Metrics]:
+        """The task's second half."""
+        return self.task.objective(self.whole(learned, state.frozen, state.buffers), outputs, batch)
+
+
+def whole_gradient(taught: Taught, state: TrainState, batch: Batch, key: Any) -> tuple[Any, Metrics, Any, Any]:
     """Loss, metrics, moved buffers and gradient of a batch that is read at once."""
 
     def loss_of(learned: Any) -> tuple[Any, tuple[Metrics, Any]]:
-        model = nnx.merge(graph, learned, state.frozen, state.buffers)
-        loss, metrics = task.objective(model, task.encode(model, batch, key), batch)
-        return loss, (metrics, buffers_of(model))
+        outputs, buffers = taught.encode(learned, state, batch, key)
+        loss, metrics = taught.objective(learned, state, outputs, batch)
+        return loss, (metrics, buffers)
 
     (loss, (metrics, buffers)), grads = jax.value_and_grad(loss_of, has_aux=True)(state.learned)
     return loss, metrics, buffers, grads
@@ -188,25 +219,16 @@ def piecewise_gradient(pieces: int) -> Callable[..., tuple[Any, Metrics, Any, An
     def join(leaf: Any) -> Any:
         return jnp.swapaxes(leaf, 0, 1).reshape(-1, *leaf.shape[2:])
 
-    def gradient(graph: Any, task: Task, state: TrainState, batch: Batch, key: Any) -> tuple[Any, Metrics, Any, Any]:
+    def gradient(taught: Taught, state: TrainState, batch: Batch, key: Any) -> tuple[Any, Metrics, Any, Any]:
         parts, keys = jax.tree.map(split, batch), jax.random.split(key, pieces)
-
-        def encode(learned: Any, piece: Batch, piece_key: Any) -> tuple[Any, Any]:
-            model = nnx.merge(graph, learned, state.frozen, state.buffers)
-            return task.encode(model, piece, piece_key), buffers_of(model)
-
-        outputs, buffers = jax.lax.map(lambda given: encode(state.learned, *given), (parts, keys))
+        outputs, buffers = jax.lax.map(lambda given: taught.encode(state.learned, state, *given), (parts, keys))
         outputs = jax.tree.map(join, outputs)
-
-        def loss_of(learned: Any, given: Any) -> tuple[Any, Metrics]:
-            return task.objective(nnx.merge(graph, learned, state.frozen, state.buffers), given, batch)
-
-        pull = jax.value_and_grad(loss_of, argnums=(0, 1), has_aux=True)
+        pull = jax.value_and_grad(lambda *given: taught.objective(given[0], state, given[1], batch), (0, 1), True)
         (loss, metrics), (grads, backward) = pull(state.learned, outputs)
 
         def add(total: Any, given: Any) -> tuple[Any, None]:
             piece, piece_key, cotangent = given
-            _, vjp = jax.vjp(lambda learned: encode(learned, piece, piece_key)[0], state.learned)
+            _, vjp = jax.vjp(lambda learned: taught.encode(learned, state, piece, piece_key)[0], state.learned)
             return jax.tree.map(jnp.add, total, vjp(cotangent)[0]), None
 
         grads, _ = jax.lax.scan(add, grads, (parts, keys, jax.tree.map(split, backward)))

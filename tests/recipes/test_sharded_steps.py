@@ -22,7 +22,11 @@ from distinctad_jax.training.optimiser import OptimiserConfig, make_optimiser
 from distinctad_jax.training.step import make_state, make_train_step
 
 STEPS, BATCH = 2, 8
-MESHES = {"data": MeshConfig(data=8), "data_fsdp_tensor": MeshConfig(data=2, fsdp=2, tensor=2)}
+MESHES = {
+    "1x8": MeshConfig(data=1, fsdp=8),
+    "2x4": MeshConfig(data=2, fsdp=4),
+    "2x2x2": MeshConfig(data=2, fsdp=2, tensor=2),
+}
 OPTIMISER = OptimiserConfig(peak=1e-3, warmup_steps=0, weight_decay=0.1, schedule="constant")
 TRAINING = TrainingConfig(steps=STEPS, batch=BATCH, optimiser=OPTIMISER)
 

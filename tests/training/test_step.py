@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
+from jax.sharding import PartitionSpec as P
 
 from distinctad_jax.losses.matching import global_matching
 from distinctad_jax.training.mesh import MeshConfig, make_mesh, path_name, place_batch, spec_for
@@ -99,13 +100,28 @@ def test_moments_are_sharded_as_their_parameters():
     state, _ = after(1, mesh=MeshConfig(data=2, fsdp=2, tensor=2), devices=8)
     specs = {path_name(path): leaf.sharding.spec for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
     kernels = {spec for name, spec in specs.items() if name.endswith("up/kernel")}
-    assert kernels == {jax.sharding.PartitionSpec("fsdp", "tensor")}
+    assert kernels == {P("fsdp", "tensor")}
 
 
-def test_an_axis_that_does_not_fit_is_dropped():
-    mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
-    assert spec_for("blocks/0/up/kernel", (3, 8), mesh) == jax.sharding.PartitionSpec(None, "tensor")
-    assert spec_for("norm_after/scale", (8,), mesh) == jax.sharding.PartitionSpec()
+@pytest.mark.parametrize(
+    ("path", "shape", "wanted"),
+    [
+        ("blocks/0/up/kernel", (4, 8), P("fsdp", "tensor")),
+        ("blocks/0/up/kernel", (4, 7), P("fsdp")),
+        ("blocks/0/up/kernel", (3, 8), P(None, ("tensor", "fsdp"))),  # fsdp has no place of its own
+        ("blocks/0/up/kernel", (3, 7), P()),
+        ("blocks/up/kernel", (5, 4, 8), P(None, "fsdp", "tensor")),  # blocks stacked for a scan
+        ("blocks/0/qkv/lora_a", (8, 2), P("fsdp")),
+        ("blocks/0/qkv/lora_b", (3, 8), P(None, ("tensor", "fsdp"))),
+        ("blocks/0/qkv/bias", (8,), P("tensor")),
+        ("language/token_embedding", (51, 8), P(None, "fsdp")),  # GPT-2's vocabulary is odd
+        ("bridge/latents", (6, 8), P(None, "fsdp")),  # not in the table
+        ("norm_query/bias", (8,), P()),
+        ("step", (), P()),
+    ],
+)
+def test_an_axis_that_does_not_fit_is_dropped_and_no_matrix_stays_whole(path, shape, wanted):
+    assert spec_for(path, shape, make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))) == wanted
 
 
 def test_a_start_of_another_shape_or_name_is_refused():
