@@ -26,6 +26,7 @@ STAGE1 = {
         "direction": "frame_to_word",
         "positives": "all",
         "learn_scale": False,
+        "most_cells": 1 << 26,
     },
     "training": {
         "steps": 2_000,

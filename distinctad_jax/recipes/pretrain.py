@@ -180,8 +180,7 @@ def _train_towers(
 
     def objective(model: Aligner, features: Any, batch: dict[str, Any]) -> Any:
         video, sentence = features
-        same = batch["same_text"][:, None] == batch["same_text"]
-        return global_matching(video, sentence, model.scale(), same), {"scale": model.scale()}
+        return global_matching(video, sentence, model.scale(), batch["same_text"]), {"scale": model.scale()}
 
     with run.voice.bar("towers on stills") as bar:
         parts = fit(
@@ -196,7 +195,8 @@ def _train_towers(
             mesh=run.mesh,
             progress=bar,
         )
-    keep(run.folder / "aligner", Brought(config, parts.learned, words))
+    if run.leads:
+        keep(run.folder / "aligner", Brought(config, parts.learned, words))
 
 
 def _train_language(sizes: Sizes, training: TrainingConfig, run: Run, captions: list[str], pieces: Tokenizer) -> None:
@@ -239,12 +239,14 @@ def _train_language(sizes: Sizes, training: TrainingConfig, run: Run, captions: 
             mesh=run.mesh,
             progress=bar,
         )
-    keep(run.folder / "language", Brought(config, parts.learned, pieces))
+    if run.leads:
+        keep(run.folder / "language", Brought(config, parts.learned, pieces))
 
 
 def _published(settings: PretrainConfig, run: Run) -> dict[str, Any]:
-    keep(run.folder / "aligner", read_clip(find_weights(settings.clip, download=settings.download)))
-    keep(run.folder / "language", read_gpt2(find_weights(settings.gpt2, download=settings.download)))
+    if run.leads:
+        keep(run.folder / "aligner", read_clip(find_weights(settings.clip, download=settings.download)))
+        keep(run.folder / "language", read_gpt2(find_weights(settings.gpt2, download=settings.download)))
     return {"clip": settings.clip, "gpt2": settings.gpt2}
 
 
@@ -264,4 +266,4 @@ def inputs(settings: PretrainConfig) -> tuple[Path, ...]:
     return tuple(found)
 
 
-RECIPE = Recipe("pretrain", PretrainConfig, run, needs, inputs)
+RECIPE = Recipe("pretrain", PretrainConfig, run, needs, inputs, together=True)

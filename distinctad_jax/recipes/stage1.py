@@ -14,11 +14,12 @@ from distinctad_jax.config import plain, refused
 from distinctad_jax.data.datasets import Records
 from distinctad_jax.data.pipeline import clip_batches
 from distinctad_jax.files import write_json
-from distinctad_jax.losses.matching import frame_word_matching, global_matching, pool_frames
+from distinctad_jax.losses.matching import MOST_CELLS, frame_word_matching, global_matching, pool_frames
 from distinctad_jax.models.aligner import Aligner, AlignerConfig
 from distinctad_jax.recipes.models import take_aligner
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.training.loop import TrainingConfig, fit
+from distinctad_jax.training.mesh import row_devices
 from distinctad_jax.training.step import Learns, Task
 
 Freeze = Literal["tower", "last_n", "lora", "adapter"]
@@ -26,7 +27,10 @@ Freeze = Literal["tower", "last_n", "lora", "adapter"]
 
 @dataclasses.dataclass(frozen=True)
 class MatchingConfig:
-    """Weights and switches of the two losses. Temperatures are our defaults; the paper's are not known."""
+    """Weights and switches of the two losses. Temperatures are our defaults; the paper's are not known.
+
+    most_cells: of the similarity matrix (frames x words), computed at once by one device; beyond, in chunks.
+    """
 
     clip_sentence: float = 1.0
     frame_word: float = 1.0
@@ -35,12 +39,15 @@ class MatchingConfig:
     direction: Literal["frame_to_word", "word_to_frame"] = "frame_to_word"
     positives: Literal["all", "matched"] = "all"
     learn_scale: bool = False
+    most_cells: int = MOST_CELLS
 
     def __post_init__(self):
         if min(self.clip_sentence, self.frame_word) < 0 or self.clip_sentence + self.frame_word == 0:
             raise ValueError(f"weights of losses are >= 0 and one is > 0, got {self}")
         if min(self.attention_temperature, self.temperature) <= 0:
             raise ValueError(f"temperatures are > 0, got {self}")
+        if self.most_cells < 1:
+            raise ValueError(f"most_cells is at least 1, got {self.most_cells}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +96,10 @@ def adapted_config(settings: Stage1Config, config: AlignerConfig) -> AlignerConf
     return dataclasses.replace(config, vision=vision, text=text, adapter_width=width)
 
 
-def matching_task(loss: MatchingConfig) -> Task:
-    """Clips against sentences and frames against words, over the rows of the whole global batch."""
+def matching_task(loss: MatchingConfig, devices: int = 1) -> Task:
+    """Clips against sentences and frames against words, over the rows of the whole global batch, which is split over
+    so many devices."""
+    most = loss.most_cells * devices
 
     def encode(model: Aligner, batch: dict[str, Any], key: Any) -> Any:
         stored = "features" in batch
@@ -101,9 +110,9 @@ def matching_task(loss: MatchingConfig) -> Task:
     def objective(model: Aligner, features: Any, batch: dict[str, Any]) -> Any:
         frames, sentence, words = features
         real = batch["frames_real"]
-        same = batch["same_text"][:, None] == batch["same_text"]
+        same = batch["same_text"]
         scale = model.scale() if loss.learn_scale else jax.lax.stop_gradient(model.scale())
-        clip_sentence = global_matching(pool_frames(frames, real), sentence, scale, same)
+        clip_sentence = global_matching(pool_frames(frames, real), sentence, scale, same, most=most)
         metrics, total = {"clip_sentence": clip_sentence}, loss.clip_sentence * clip_sentence
         if loss.frame_word:
             frame_word = frame_word_matching(
@@ -116,6 +125,7 @@ def matching_task(loss: MatchingConfig) -> Task:
                 direction=loss.direction,
                 positives=loss.positives,
                 same=same,
+                most=most,
             )
             metrics["frame_word"] = frame_word
             total = total + loss.frame_word * frame_word
@@ -150,16 +160,17 @@ def run(settings: Stage1Config, run: Run) -> dict[str, Any]:
             seed=run.seed,
             make=lambda: Aligner(config, rngs=nnx.Rngs(run.seed)),
             learns=learners(settings, config.vision.layers),
-            task=matching_task(settings.loss),
+            task=matching_task(settings.loss, row_devices(run.mesh)),
             batches=batches,
             mesh=run.mesh,
             progress=bar,
             start=before.weights,
         )
     folder = run.folder / "aligner"
-    save_weights(folder / "model.safetensors", parts.learned, parts.frozen)
-    write_json(folder / "model.json", plain(config))
-    before.tokenizer.save(folder / "tokenizer")
+    if run.leads:
+        save_weights(folder / "model.safetensors", parts.learned, parts.frozen)
+        write_json(folder / "model.json", plain(config))
+        before.tokenizer.save(folder / "tokenizer")
     return {"parameters_learned": sum(leaf.size for leaf in jax.tree.leaves(parts.learned))}
 
 
@@ -170,4 +181,4 @@ def needs(settings: Stage1Config) -> dict[str, Need]:
     return {"pretrain": Need("pretrain"), "pack": Need("pack")}
 
 
-RECIPE = Recipe("stage1", Stage1Config, run, needs)
+RECIPE = Recipe("stage1", Stage1Config, run, needs, together=True)

@@ -7,9 +7,10 @@ import pytest
 
 from distinctad_jax.losses import matching
 
-SWITCH_NAMES = ("direction", "positives", "temperature", "attention_temperature")
+SWITCH_NAMES = ("direction", "positives", "temperature", "attention_temperature", "most")
 frame_word_matching = jax.jit(matching.frame_word_matching, static_argnames=SWITCH_NAMES)
-global_matching, pool_frames = jax.jit(matching.global_matching), jax.jit(matching.pool_frames)
+global_matching = jax.jit(matching.global_matching, static_argnames="most")
+pool_frames = jax.jit(matching.pool_frames)
 
 BATCH, FRAMES, LENGTH, PROJECTION = 5, 3, 4, 8
 SWITCHES = [(d, p) for d in ("frame_to_word", "word_to_frame") for p in ("all", "matched")]
@@ -79,6 +80,64 @@ def twins(*pairs):
     for b, c in pairs:
         same[b, c] = same[c, b] = True
     return same
+
+
+NUMBERS = np.array([0, 1, 0, 3, 1], np.int32)
+"""The same twins as numbers of texts."""
+
+
+@pytest.mark.parametrize(("direction", "positives"), SWITCHES)
+def test_in_chunks_both_losses_and_their_slopes_are_those_of_the_whole(batch, direction, positives):
+    frames, frames_real, words, words_real = map(jnp.asarray, batch)
+    frames_real = frames_real.at[4].set(False)
+
+    def slopes(same, most):
+        same = jnp.asarray(same)
+
+        def loss(frames, words):
+            fine = matching.frame_word_matching(
+                frames, frames_real, words, words_real, direction=direction, positives=positives, same=same, most=most
+            )
+            return fine + matching.global_matching(frames[:, 0], words[:, 0], jnp.float32(9.0), same, most=most)
+
+        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(frames, words)
+
+    whole, chunked = slopes(twins((0, 2), (1, 4)), 1 << 20), slopes(NUMBERS, 1)
+    for got, expected in zip(jax.tree.leaves(chunked), jax.tree.leaves(whole), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_batch_is_cut_into_the_fewest_chunks_that_fit():
+    assert [matching._chunks(12, 10, most) for most in (1440, 1439, 720, 480, 130, 1)] == [1, 2, 2, 3, 12, 12]
+
+
+@pytest.mark.parametrize("direction", ["frame_to_word", "word_to_frame"])
+def test_a_device_holds_its_share_of_a_chunk_and_no_more(direction):
+    """Per device, the memory of loss and slope: twice the batch would be four times the matrix."""
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
+    times, length = 8, 16
+
+    def held(batch, most):
+        def loss(frames, frames_real, words, words_real, same):
+            fine = matching.frame_word_matching(
+                frames, frames_real, words, words_real, direction=direction, same=same, most=most
+            )
+            return fine + matching.global_matching(frames[:, 0], words[:, 0], jnp.float32(9.0), same, most=most)
+
+        def like(kind, *shape):
+            return jax.ShapeDtypeStruct((batch, *shape), kind, sharding=split)
+
+        given = like("float32", times, 8), like(bool, times), like("float32", length, 8), like(bool, length)
+        compiled = jax.jit(jax.grad(loss, argnums=(0, 2))).lower(*given, like("int32")).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    most = 256 * 256 * times * length // 8
+    matrix = 512 * 512 * times * length * 4 // 8  # bytes of a device's share at a batch of 512
+    whole, chunked, half = held(512, 1 << 40), held(512, most), held(256, most)
+    assert whole > matrix  # what is measured is the matrix
+    assert chunked < 10 * most * 4 // 8  # a device's share of a chunk, and what is computed from it
+    assert chunked < whole / 20 and chunked < 2.5 * half
 
 
 @pytest.mark.parametrize("same", [None, twins((0, 2), (1, 4))])
