@@ -1,12 +1,14 @@
 """One entry point for every recipe: `python -m distinctad_jax.main --config=configs/demo.py`.
 
-Any key can be changed on the command line: `--config.stage2.clips=4`. Exit codes are those of `errors`.
+Any key can be changed on the command line: `--config.stage2.clips=4`. Exit codes are those of `errors`. Started
+several times, with flags or by a launcher that says so, the processes work as one: see `hosts`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,19 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from distinctad_jax.errors import BadUsage, Problem, printable
+from distinctad_jax.errors import BadUsage, Problem, Stopped, printable
+from distinctad_jax.hosts.guard import guard, guarded, lost_peer
+from distinctad_jax.hosts.place import HostFlags, find_place, join
 from distinctad_jax.outcome import carried_out
 
-USAGE = "python -m distinctad_jax.main --config=configs/NAME.py[:SIZE] [--config.KEY=VALUE ...] [--debug] [--pod]"
+USAGE = "python -m distinctad_jax.main --config=configs/NAME.py[:SIZE] [--config.KEY=VALUE ...] [--debug]"
+HOSTS = "[--coordinator=HOST:PORT --processes=N --process=I | --pod] [--heartbeat=SECONDS] [--join_timeout=SECONDS]"
+LAST_WORDS = 2.0
+"""Seconds in which the others can read why process 0 ends: once it is gone, JAX ends them."""
 
 
-def read_flags(arguments: list[str]) -> tuple[ConfigDict, bool, bool]:
-    """The config, whether tracebacks are wanted, and whether this process is one of a pod's.
+def read_flags(arguments: list[str]) -> tuple[ConfigDict, bool, HostFlags]:
+    """The config, whether tracebacks are wanted, and what is said of other processes.
 
     Errors: BadUsage for an unknown flag or key, a wrong value, or a config that is not there.
     """
@@ -36,7 +43,12 @@ def read_flags(arguments: list[str]) -> tuple[ConfigDict, bool, bool]:
         sys_argv=["main", *arguments],
     )
     flags.DEFINE_boolean("debug", False, "print tracebacks", flag_values=values)
-    flags.DEFINE_boolean("pod", False, "join the other hosts of a TPU slice or SLURM job", flag_values=values)
+    flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0", flag_values=values)
+    flags.DEFINE_integer("processes", None, "how many processes there are", flag_values=values)
+    flags.DEFINE_integer("process", None, "which of them this is, from 0", flag_values=values)
+    flags.DEFINE_boolean("pod", False, "join the other hosts of a TPU slice", flag_values=values)
+    flags.DEFINE_integer("heartbeat", 30, "seconds of silence until a process counts as gone", flag_values=values)
+    flags.DEFINE_integer("join_timeout", 300, "seconds to wait for all processes to come", flag_values=values)
     flags.DEFINE_boolean("help", False, "print usage", flag_values=values)
     path = _config_path(arguments)
     if path is not None and not (path.is_file() and path.suffix == ".py"):
@@ -48,7 +60,7 @@ def read_flags(arguments: list[str]) -> tuple[ConfigDict, bool, bool]:
     except Exception as error:  # a config is a program, and may raise anything
         raise _complaint(error, path, arguments) from error
     if values.help:
-        print(__doc__, USAGE, sep="\n\n")
+        print(__doc__, f"{USAGE} {HOSTS}", sep="\n\n")
         raise SystemExit(0)
     if len(rest) > 1 or values.config is None:
         what = f"unexpected {rest[1]!r}" if len(rest) > 1 else "no --config"
@@ -56,7 +68,7 @@ def read_flags(arguments: list[str]) -> tuple[ConfigDict, bool, bool]:
     if not isinstance(values.config, ConfigDict):
         what = f"get_config gives {type(values.config).__name__}, needed a ConfigDict"
         raise BadUsage(what, where=path or "command line", mend="correct the config")
-    return values.config, values.debug, values.pod
+    return values.config, values.debug, HostFlags(*(values[name].value for name in HostFlags._fields))
 
 
 def _config_path(arguments: list[str]) -> Path | None:
@@ -95,16 +107,40 @@ def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def main(arguments: list[str]) -> int:
     """Runs and returns the exit code; whatever goes wrong is one line on standard error."""
+    under_guard, codes = guarded(), [0]
 
     def read_and_work() -> None:
-        config, _, pod = read_flags(arguments)
-        if pod:
-            import jax
+        config, _, flags = read_flags(arguments)
+        place = find_place(flags, os.environ)
+        if place is not None and not under_guard:
+            command = [sys.executable, "-m", "distinctad_jax.main", *arguments]
+            codes.append(guard(command, heartbeat=flags.heartbeat))
+        elif place is not None:
+            join(place, heartbeat=flags.heartbeat, timeout=flags.join_timeout)
+            _work_together(config, flags.heartbeat)
+        else:
+            work(config)
 
-            jax.distributed.initialize()
+    code = carried_out(read_and_work, debug="--debug" in arguments) or codes[-1]
+    if under_guard and code:
+        # Leaving in an orderly way would mean to wait for the others.
+        time.sleep(LAST_WORDS)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _work_together(config: ConfigDict, heartbeat: int) -> None:
+    try:
         work(config)
-
-    return carried_out(read_and_work, debug="--debug" in arguments)
+    except Exception as error:
+        if not lost_peer(error):
+            raise
+        time.sleep(heartbeat + LAST_WORDS)  # by then JAX knows which process it was, and ends this one: see `guard`
+        told = (str(error).splitlines() or [""])[0]
+        mend = "start the same command on all hosts again: it goes on from the last checkpoint"
+        raise Stopped(f"lost contact with another process ({told})", mend=mend) from error
 
 
 def ask_for_large_pages() -> None:

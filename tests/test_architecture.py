@@ -37,12 +37,13 @@ MAY_IMPORT = {
     "report": {"movie", "metrics", "tracks", "data"},
     "evaluation": {"metrics", "text", "data", "tracks", "movie", "models", "checkpoints"},
     "outcome": set(),
-    "main": {"recipes", "outcome"},
+    "hosts": set(),
+    "main": {"recipes", "outcome", "hosts"},
     "__main__": {"commands"},
     "api": {"commands"},
 }
 MAY_IMPORT["recipes"] = set(MAY_IMPORT) - {"main", "outcome", "__main__", "api"}
-MAY_IMPORT["commands"] = MAY_IMPORT["recipes"] | {"recipes", "outcome"}
+MAY_IMPORT["commands"] = MAY_IMPORT["recipes"] | {"recipes", "outcome", "main"}
 NO_JAX = ("movie", "text", "data", "tracks", "drafting", "voice", "toycinema", "metrics", "report")
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 NEVER = {"torch", "tensorflow", "keras", "pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from distinctad_jax.config import build
 from distinctad_jax.errors import BadUsage
+from distinctad_jax.hosts.board import Board
 from distinctad_jax.recipes import (
     check,
     demo,
@@ -77,5 +81,13 @@ def carry_out(config: ConfigDict) -> Artefact:
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue] (made at run time)
         jax.config.update("jax_compilation_cache_dir", str(workdir.absolute() / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    workshop = Workshop(workdir, RECIPES, make_mesh(mesh), Voice())
-    return workshop.make(name, spec)
+    if jax.process_count() == 1:
+        return Workshop(workdir, RECIPES, make_mesh(mesh), Voice()).make(name, spec)
+    # Stale files of an earlier job must not be taken for this one's.
+    job = int(multihost_utils.broadcast_one_to_all(np.uint32(secrets.randbits(32))))
+    board = Board(workdir.absolute() / ".hosts" / f"{job:08x}", jax.process_index(), jax.process_count())
+    workshop = Workshop(workdir, RECIPES, make_mesh(mesh), Voice(quiet=not board.leads), board)
+    made = workshop.make(name, spec)
+    multihost_utils.sync_global_devices("finished")
+    board.close()
+    return made

@@ -20,10 +20,10 @@ QUIET_SECONDS = 15.0
 
 
 class Voice:
-    """Says lines and shows bars; without a terminal, bars become a few plain lines."""
+    """Says lines and shows bars; without a terminal, bars become a few plain lines. A quiet one says nothing."""
 
-    def __init__(self):
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+    def __init__(self, *, quiet: bool = False):
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
 
     def say(self, line: str) -> None:
         """One line."""
@@ -32,7 +32,9 @@ class Voice:
     @contextlib.contextmanager
     def bar(self, title: str) -> Iterator[Report]:
         """Yields a function that moves the bar `title`."""
-        if self.console.is_terminal:
+        if self.console.quiet:
+            yield lambda done, count, note="": None
+        elif self.console.is_terminal:
             columns = (
                 TextColumn("  {task.description}"),
                 BarColumn(),

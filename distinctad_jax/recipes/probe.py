@@ -202,4 +202,4 @@ def needs(settings: ProbeConfig) -> dict[str, Need]:
     return {"pretrain": Need("pretrain"), "stage1": Need("stage1"), "pack": Need("pack")}
 
 
-RECIPE = Recipe("probe", ProbeConfig, run, needs)
+RECIPE = Recipe("probe", ProbeConfig, run, needs, together=True)

@@ -196,10 +196,11 @@ def run(settings: Stage2Config, run: Run) -> dict[str, Any]:
             start={f"language/{name}": array for name, array in language.weights.items()},
         )
     folder = run.folder / "narrator"
-    save_weights(folder / "model.safetensors", parts.learned, parts.frozen, parts.buffers)
-    write_json(folder / "model.json", plain(config))
-    write_json(folder / FEATURES, Provenance.of(records.metadata, records.folder).told())
-    language.tokenizer.save(folder / "tokenizer")
+    if run.leads:
+        save_weights(folder / "model.safetensors", parts.learned, parts.frozen, parts.buffers)
+        write_json(folder / "model.json", plain(config))
+        write_json(folder / FEATURES, Provenance.of(records.metadata, records.folder).told())
+        language.tokenizer.save(folder / "tokenizer")
     learned = sum(leaf.size for leaf in jax.tree.leaves(parts.learned))
     return {"parameters_learned": learned, "settings": plain(settings)}
 
@@ -209,4 +210,4 @@ def needs(settings: Stage2Config) -> dict[str, Need]:
     return {"pretrain": Need("pretrain"), "extract": Need("extract")}
 
 
-RECIPE = Recipe("stage2", Stage2Config, run, needs, version=2)
+RECIPE = Recipe("stage2", Stage2Config, run, needs, version=2, together=True)

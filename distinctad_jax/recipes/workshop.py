@@ -25,6 +25,7 @@ import distinctad_jax
 from distinctad_jax.config import plain
 from distinctad_jax.errors import BadEnvironment, BadInput, BadUsage
 from distinctad_jax.files import fingerprint, glance, read_json, write_json
+from distinctad_jax.hosts.board import Board
 from distinctad_jax.recipes.console import Voice
 
 KEPT_WHEN_UNFINISHED = ("checkpoints", "log.jsonl", "events", ".records.partial")
@@ -81,7 +82,7 @@ class Artefact(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What a recipe is given to work with."""
+    """What a recipe is given to work with; of several processes that run it together, one `leads` and writes."""
 
     folder: Path
     key: str
@@ -89,6 +90,7 @@ class Run(NamedTuple):
     needs: Mapping[str, Artefact]
     mesh: Mesh
     voice: Voice
+    leads: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Recipe:
     glances: settings -> files from outside too large to read for a key: names, sizes and ends belong to it.
     version: raised when the code changes what comes out.
     keyed: False if there is one folder for all keys, `workdir/recipe`.
+    together: whether all processes run it, as training does; else process 0 makes it and the others wait.
     """
 
     name: str
@@ -112,13 +115,21 @@ class Recipe:
     version: int = 1
     keyed: bool = True
     glances: Callable[[Any], tuple[Path, ...]] = lambda settings: ()
+    together: bool = False
 
 
 class Workshop:
-    """Makes artefacts, those they need first, and none twice."""
+    """Makes artefacts, those they need first, and none twice.
 
-    def __init__(self, root: Path, recipes: Mapping[str, Recipe], mesh: Mesh, voice: Voice):
+    With several processes, `board` is where they agree: process 0 looks at files, decides what is kept and what made,
+    and writes; the others follow it step by step, and run a recipe with it if it is made together.
+    """
+
+    def __init__(
+        self, root: Path, recipes: Mapping[str, Recipe], mesh: Mesh, voice: Voice, board: Board | None = None
+    ):
         self.root, self.recipes, self.mesh, self.voice = root, recipes, mesh, voice
+        self.board = board or Board()
         self.made: dict[tuple[str, str], Artefact] = {}
 
     def key(self, name: str, spec: Spec) -> str:
@@ -140,28 +151,43 @@ class Workshop:
 
     def make(self, name: str, spec: Spec) -> Artefact:
         """The artefact of `name`, kept if it is finished, made if not, after all that it needs."""
-        recipe, settings, key = self.recipes[name], spec.section(name), self.key(name, spec)
+        recipe, settings = self.recipes[name], spec.section(name)
+        key = self.board.agree(lambda: self.key(name, spec))
         if (name, key) in self.made:
             return self.made[name, key]
         folder = self.root / name / key if recipe.keyed else self.root / name
-        artefact = _finished(folder, key, self.voice)
-        if artefact is None:
+        results = self.board.agree(lambda: _finished(folder, key, self.voice))
+        if results is None:
             needs = {
                 label: self.make(need.recipe, spec.changed(need.changes))
                 for label, need in recipe.needs(settings).items()
             }
-            artefact = self._make(recipe, settings, Run(folder, key, spec.seed, needs, self.mesh, self.voice))
+            run = Run(folder, key, spec.seed, needs, self.mesh, self.voice, self.board.leads)
+            results = self._make(recipe, settings, run)
         else:
             self.voice.say(f"{name}: kept, {folder}")
-        self.made[name, key] = artefact
-        return artefact
+        self.made[name, key] = Artefact(folder, key, results)
+        return self.made[name, key]
 
-    def _make(self, recipe: Recipe, settings: Any, run: Run) -> Artefact:
-        goes_on = _clear(run.folder, all_ours=recipe.keyed)
+    def _make(self, recipe: Recipe, settings: Any, run: Run) -> dict[str, Any]:
+        goes_on = self.board.agree(lambda: _clear(run.folder, all_ours=recipe.keyed))
         self.voice.say(f"{recipe.name}: {'goes on' if goes_on else 'made'} in {run.folder}")
         began = time.monotonic()
-        results = recipe.run(settings, run)
-        seconds = time.monotonic() - began
+        if recipe.together:
+            results = recipe.run(settings, run)
+            self.board.agree(lambda: self._account(recipe, settings, run, results, time.monotonic() - began))
+        else:
+
+            def alone() -> dict[str, Any]:
+                results = recipe.run(settings, run)
+                self._account(recipe, settings, run, results, time.monotonic() - began)
+                return results
+
+            results = self.board.agree(alone)
+        self.voice.say(f"{recipe.name}: done in {time.monotonic() - began:.0f} s")
+        return results
+
+    def _account(self, recipe: Recipe, settings: Any, run: Run, results: dict[str, Any], seconds: float) -> None:
         files = sorted(path for path in run.folder.rglob("*") if path.is_file())
         write_json(
             run.folder / "artefact.json",
@@ -177,8 +203,6 @@ class Workshop:
                 "files": {str(path.relative_to(run.folder)): path.stat().st_size for path in files},
             },
         )
-        self.voice.say(f"{recipe.name}: done in {seconds:.0f} s")
-        return Artefact(run.folder, run.key, results)
 
 
 def provenance() -> dict[str, Any]:
@@ -209,7 +233,8 @@ def _commit() -> str:
         return ""
 
 
-def _finished(folder: Path, key: str, voice: Voice) -> Artefact | None:
+def _finished(folder: Path, key: str, voice: Voice) -> dict[str, Any] | None:
+    """The results of a finished artefact."""
     path = folder / "artefact.json"
     if not path.is_file():
         return None
@@ -225,7 +250,7 @@ def _finished(folder: Path, key: str, voice: Voice) -> Artefact | None:
         if not path.is_file() or path.stat().st_size != size:
             voice.say(f"{path} is missing or has changed, so all in its folder is made again")
             return None
-    return Artefact(folder, key, results)
+    return results
 
 
 def _clear(folder: Path, all_ours: bool) -> bool:

@@ -13,10 +13,14 @@ from tensorboardX import SummaryWriter
 class Logbook:
     """Appends the metrics of steps to `folder/log.jsonl` and to event files beside it.
 
-    A run that goes on from step `s` drops the lines of later steps, so that no step is there twice.
+    A run that goes on from step `s` drops the lines of later steps, so that no step is there twice. Of several
+    processes one `writes`.
     """
 
-    def __init__(self, folder: Path, step: int = 0):
+    def __init__(self, folder: Path, step: int = 0, *, writes: bool = True):
+        self.file = self.events = None
+        if not writes:
+            return
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "log.jsonl"
         kept = [line for line in read_logbook(folder) if line["step"] <= step]
@@ -27,6 +31,8 @@ class Logbook:
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """One line; `metrics` are Python numbers."""
+        if self.file is None or self.events is None:
+            return
         self.file.write(json.dumps({"step": step, **metrics}) + "\n")
         self.file.flush()
         for name, value in metrics.items():
@@ -34,8 +40,9 @@ class Logbook:
 
     def close(self) -> None:
         """Ends both files."""
-        self.file.close()
-        self.events.close()
+        for opened in (self.file, self.events):
+            if opened is not None:
+                opened.close()
 
 
 def read_logbook(folder: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from jax.sharding import Mesh
 from distinctad_jax.checkpoints.runs import Checkpoints
 from distinctad_jax.errors import NonFinite, Stopped
 from distinctad_jax.training.logbook import Logbook
-from distinctad_jax.training.mesh import place_batch
+from distinctad_jax.training.mesh import place_batch, whole_arrays
 from distinctad_jax.training.optimiser import OptimiserConfig, make_optimiser
 from distinctad_jax.training.step import Learns, Metrics, Parts, Task, TrainState, make_state, make_train_step
 
@@ -77,7 +77,7 @@ def train(
     checkpoints = Checkpoints(folder / "checkpoints", run=run)
     found = checkpoints.restore(state, shardings)
     done, state = found if found else (0, state)
-    logbook = Logbook(folder, done)
+    logbook = Logbook(folder, done, writes=jax.process_index() == 0)
     batches.seek(done)
     try:
         with _stop_request() as stop:
@@ -121,7 +121,8 @@ def fit(
     progress: Progress,
     start: dict[str, np.ndarray] | None = None,
 ) -> Parts:
-    """Builds model, optimiser and step, and trains. Errors: as `train` and `make_state`."""
+    """Builds model, optimiser and step, and trains; the parts are whole on every host. Errors: as `train` and
+    `make_state`."""
     optimiser = make_optimiser(config.optimiser, config.steps)
     graph, state, shardings = make_state(make, learns, optimiser, mesh, start)
     step_fn = make_train_step(graph, task, optimiser, mesh, shardings, seed=seed, pieces=config.pieces)
@@ -136,7 +137,7 @@ def fit(
         mesh=mesh,
         progress=progress,
     )
-    return Parts(graph, state.learned, state.frozen, state.buffers)
+    return Parts(graph, *whole_arrays((state.learned, state.frozen, state.buffers)))
 
 
 def _check_finite(numbers: dict[str, float], step: int, folder: Path) -> None:
