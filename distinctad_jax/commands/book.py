@@ -25,6 +25,7 @@ COMMANDS = {
     "validate": "say what a player or the W3C would reject in tracks and subtitles",
     "score": "score predictions against references",
     "compare": "set two systems against each other on the same rows",
+    "plan": "compile a training step for chips that you do not have",
     "gaps": "find the silences of a film that can hold a description",
     "describe": "draft the description track of a film",
     "fit": "fit a script into the silences of a film",
@@ -66,7 +67,10 @@ def read(arguments: list[str]) -> argparse.Namespace:
     always.add_argument("-q", "--quiet", action="store_true", help="say nothing but warnings and errors")
     always.add_argument("--strict", action="store_true", help="treat warnings as errors")
     always.add_argument("--debug", action="store_true", help="print tracebacks")
-    given = of_command.parse_args(first.rest)
+    given, left = of_command.parse_known_args(first.rest)
+    if left and not getattr(module(first.command), "TAKES_CONFIG", False):
+        of_command.error(f"unrecognized arguments: {' '.join(left)}")
+    given.config = left  # a command that trains takes the keys of a config too
     given.command = first.command
     return given
 
