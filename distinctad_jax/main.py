@@ -68,7 +68,8 @@ def read_flags(arguments: list[str]) -> tuple[ConfigDict, bool, HostFlags]:
     if not isinstance(values.config, ConfigDict):
         what = f"get_config gives {type(values.config).__name__}, needed a ConfigDict"
         raise BadUsage(what, where=path or "command line", mend="correct the config")
-    return values.config, values.debug, HostFlags(*(values[name].value for name in HostFlags._fields))
+    hosts: Any = {name: values[name].value for name in HostFlags._fields}
+    return values.config, values.debug, HostFlags(**hosts)
 
 
 def _config_path(arguments: list[str]) -> Path | None:

@@ -30,7 +30,7 @@ from distinctad_jax.models.narrator import Narrator
 from distinctad_jax.models.towers import TEXT_PRESETS, VISION_PRESETS, TextConfig, VisionConfig
 from distinctad_jax.recipes.book import read_spec
 from distinctad_jax.recipes.chips import GIB, Slice
-from distinctad_jax.recipes.pretrain import PretrainConfig
+from distinctad_jax.recipes.pretrain import PretrainConfig, aligner_config
 from distinctad_jax.recipes.stage1 import Stage1Config, adapted_config, learners, matching_task
 from distinctad_jax.recipes.stage2 import Stage2Config, narration_task, narrator_config
 from distinctad_jax.training.loop import TrainingConfig
@@ -103,12 +103,9 @@ def make_plan(config: Any, topology: Slice, *, clip: str = "vit-b-16", gpt2: str
 def _models(pretrain: PretrainConfig, clip: str, gpt2: str) -> Models:
     if pretrain.sizes is not None:
         s = pretrain.sizes  # vocabularies are trained, and at most so large
-        layers: Any = {"layers": s.tower_layers, "heads": s.tower_heads, "width": s.tower_width}
         with refused("config.pretrain.sizes"):
-            vision = VisionConfig(image_size=s.image_size, patch=s.patch, projection=s.projection, **layers)
-            text = TextConfig(s.vocab, s.text_length, projection=s.projection, end=s.vocab - 1, **layers)
             language = Gpt2Config(s.vocab, s.language_length, s.language_width, s.language_layers, s.language_heads)
-            return Models(AlignerConfig(vision, text), language)
+        return Models(aligner_config(s, s.vocab, s.vocab - 1), language)
     for flag, value, known in (("--clip", clip, VISION_PRESETS), ("--gpt2", gpt2, GPT2_PRESETS)):
         if value not in known:
             raise BadUsage(f"no preset {value!r}", where=flag, mend=f"choose one of {', '.join(known)}")

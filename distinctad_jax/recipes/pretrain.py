@@ -137,15 +137,8 @@ def vary(frames: Any, key: Any, strength: float) -> Any:
     return jnp.clip(jnp.round(varied), 0, 255).astype(jnp.uint8)
 
 
-def _train_towers(
-    sizes: Sizes,
-    training: TrainingConfig,
-    jitter: float,
-    run: Run,
-    images: np.ndarray,
-    ids: np.ndarray,
-    words: Tokenizer,
-) -> None:
+def aligner_config(sizes: Sizes, vocab: int, end: int) -> AlignerConfig:
+    """Both towers. Errors: BadUsage if sizes do not go together."""
     with refused("config.pretrain.sizes"):
         vision = VisionConfig(
             image_size=sizes.image_size,
@@ -156,15 +149,27 @@ def _train_towers(
             projection=sizes.projection,
         )
         text = TextConfig(
-            words.size,
+            vocab,
             sizes.text_length,
             width=sizes.text_width,
             layers=sizes.text_layers,
             heads=sizes.text_heads,
             projection=sizes.projection,
-            end=words.end,
+            end=end,
         )
-        config = AlignerConfig(vision, text)
+        return AlignerConfig(vision, text)
+
+
+def _train_towers(
+    sizes: Sizes,
+    training: TrainingConfig,
+    jitter: float,
+    run: Run,
+    images: np.ndarray,
+    ids: np.ndarray,
+    words: Tokenizer,
+) -> None:
+    config = aligner_config(sizes, words.size, words.end)
     _, same = np.unique(ids, axis=0, return_inverse=True)
     batches = ArrayBatches(
         {"frames": images[:, None], "text_ids": ids, "same_text": same.reshape(-1).astype(np.int32)},
