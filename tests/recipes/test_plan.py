@@ -84,7 +84,8 @@ def test_a_plan_adds_up_and_says_what_does_not_fit(config, monkeypatch):
     found = make_plan(config, tight)
     assert found.mesh == {"data": 2, "fsdp": 4, "tensor": 1} and found.batch == 8
     assert found.parts["optimiser moments"] == pytest.approx(2 * found.parts["learned weights"], rel=1e-3)
-    assert found.peak >= found.temporary + sum(found.parts.values()) > 0 and found.flops == compiled[0] > 1e6
+    state = sum(found.parts.values()) - found.parts["batch"]  # of which a step may leave arrays unread
+    assert found.peak >= found.temporary + state > 0 and found.flops == compiled[0] > 1e6
     told = " / ".join(found.problems)
     assert "a batch of 4 does not split over 8 devices: planned with 8" in told and "GiB a device" in told
     assert not plain_plan(found)["fits"]
