@@ -12,7 +12,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +19,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 
+from distinctad_jax.checkpoints.hub import find_weights
 from distinctad_jax.checkpoints.published import clip_fields, gpt2_fields
 from distinctad_jax.config import refused
 from distinctad_jax.data.windows import CONTEXT_WORDS, DISTINCT_WORDS
@@ -89,10 +89,18 @@ def make_plan(config: Any, topology: Slice, *, clip: str = "vit-b-16", gpt2: str
       clip, gpt2: presets in place of published weights where the config names no folder with their config.json.
     Errors: BadUsage if the recipe does not train one model, or for an unknown preset or a mesh of another size.
     """
+    for flag, value, known in (("--clip", clip, VISION_PRESETS), ("--gpt2", gpt2, GPT2_PRESETS)):
+        if value not in known:
+            raise BadUsage(f"no preset {value!r}", where=flag, mend=f"choose one of {', '.join(known)}")
+    config = config.copy_and_resolve_references()
+    if "pretrain" in config and config.pretrain.get("source") == "published":
+        config.pretrain.update(
+            {"clip": config.pretrain.get("clip") or clip, "gpt2": config.pretrain.get("gpt2") or gpt2}
+        )
     name, spec, _, mesh_config = read_spec(config)
     if name not in JOBS:
         raise BadUsage(f"{name} is not planned", where="config.recipe", mend=f"choose one of {', '.join(JOBS)}")
-    models = _models(spec.section("pretrain"), clip, gpt2)
+    models = _models(spec.section("pretrain"))
     job = JOBS[name](spec.section(name), models)
     devices, compiled_for = _devices(topology)
     mesh = make_mesh(mesh_config, devices)
@@ -100,22 +108,19 @@ def make_plan(config: Any, topology: Slice, *, clip: str = "vit-b-16", gpt2: str
     return _compiled(job, topology, mesh, batch, compiled_for, problems)
 
 
-def _models(pretrain: PretrainConfig, clip: str, gpt2: str) -> Models:
+def _models(pretrain: PretrainConfig) -> Models:
+    """Sizes of stills' models, of presets, or of published folders."""
     if pretrain.sizes is not None:
         s = pretrain.sizes  # vocabularies are trained, and at most so large
         with refused("config.pretrain.sizes"):
             language = Gpt2Config(s.vocab, s.language_length, s.language_width, s.language_layers, s.language_heads)
         return Models(aligner_config(s, s.vocab, s.vocab - 1), language)
-    for flag, value, known in (("--clip", clip, VISION_PRESETS), ("--gpt2", gpt2, GPT2_PRESETS)):
-        if value not in known:
-            raise BadUsage(f"no preset {value!r}", where=flag, mend=f"choose one of {', '.join(known)}")
-    aligner, language = AlignerConfig(VISION_PRESETS[clip], TEXT_PRESETS[clip]), GPT2_PRESETS[gpt2]
-    if pretrain.clip:
-        fields = clip_fields(Path(pretrain.clip))
-        aligner = AlignerConfig(VisionConfig(**fields["vision"]), TextConfig(**fields["text"]))
-    if pretrain.gpt2:
-        language = Gpt2Config(**gpt2_fields(Path(pretrain.gpt2)))
-    return Models(aligner, language)
+    preset = pretrain.clip in VISION_PRESETS
+    fields = {} if preset else clip_fields(find_weights(pretrain.clip))
+    vision = VISION_PRESETS[pretrain.clip] if preset else VisionConfig(**fields["vision"])
+    text = TEXT_PRESETS[pretrain.clip] if preset else TextConfig(**fields["text"])
+    known = GPT2_PRESETS.get(pretrain.gpt2)
+    return Models(AlignerConfig(vision, text), known or Gpt2Config(**gpt2_fields(find_weights(pretrain.gpt2))))
 
 
 def _stage1(settings: Stage1Config, models: Models) -> Job:
