@@ -70,7 +70,7 @@ def read(arguments: list[str]) -> argparse.Namespace:
     given, left = of_command.parse_known_args(first.rest)
     if left and not getattr(module(first.command), "TAKES_CONFIG", False):
         of_command.error(f"unrecognized arguments: {' '.join(left)}")
-    given.config = left  # a command that trains takes the keys of a config too
+    given.rest = left  # keys of a config, for a command that takes one
     given.command = first.command
     return given
 

@@ -27,7 +27,7 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
     from distinctad_jax.main import read_flags
     from distinctad_jax.recipes.chips import read_topology
 
-    config, _, _ = read_flags(given.config)
+    config, _, _ = read_flags([word for word in given.rest if word != "--"])
     topology = read_topology(given.topology)
     # Before JAX looks for devices: nothing is computed, so the fake ones of a CPU do.
     flag = f"--xla_force_host_platform_device_count={topology.devices}"

@@ -28,7 +28,7 @@ from distinctad_jax.models.aligner import Aligner, AlignerConfig
 from distinctad_jax.models.gpt2 import GPT2_PRESETS, Gpt2Config
 from distinctad_jax.models.narrator import Narrator
 from distinctad_jax.models.towers import TEXT_PRESETS, VISION_PRESETS, TextConfig, VisionConfig
-from distinctad_jax.recipes.book import read_spec
+from distinctad_jax.recipes.book import RECIPES, read_spec
 from distinctad_jax.recipes.chips import GIB, Slice
 from distinctad_jax.recipes.pretrain import PretrainConfig, aligner_config
 from distinctad_jax.recipes.stage1 import Stage1Config, adapted_config, learners, matching_task
@@ -93,6 +93,8 @@ def make_plan(config: Any, topology: Slice, *, clip: str = "vit-b-16", gpt2: str
         if value not in known:
             raise BadUsage(f"no preset {value!r}", where=flag, mend=f"choose one of {', '.join(known)}")
     config = config.copy_and_resolve_references()
+    for section in set(config) & set(RECIPES) - {config.recipe, "pretrain"}:
+        del config[section]  # of what stands before, only sizes of models matter
     if "pretrain" in config and config.pretrain.get("source") == "published":
         config.pretrain.update(
             {"clip": config.pretrain.get("clip") or clip, "gpt2": config.pretrain.get("gpt2") or gpt2}
