@@ -5,7 +5,15 @@ import pytest
 from distinctad_jax import errors
 from distinctad_jax.errors import BadInput, Problem, printable
 
-CODES = {"BadUsage": 2, "BadInput": 3, "BadEnvironment": 4, "BadResume": 5, "NonFinite": 7, "Stopped": 75}
+CODES = {
+    "BadUsage": 2,
+    "BadInput": 3,
+    "BadEnvironment": 4,
+    "BadResume": 5,
+    "SomeSkipped": 6,
+    "NonFinite": 7,
+    "Stopped": 75,
+}
 
 
 def test_every_class_has_the_exit_code_of_the_contract():

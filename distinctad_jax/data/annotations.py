@@ -130,6 +130,8 @@ def read_annotations(
     rows = _parted(rows, scaled=times == "scaled")
     dropped: dict[str, list[int]] = {"cannot be used": sorted(flaw.line for flaw in flaws)}
     used = _sifted(rows, dropped)
+    if not used and flaws:
+        refuse(path, flaws, _MEND)
     if not used:
         raise BadInput("not one row can be used", where=path, mend="give a table with descriptions")
     report = Report(
@@ -146,6 +148,7 @@ def read_annotations(
             for name in FAULTS
         },
         dropped_lines={reason: tuple(lines) for reason, lines in dropped.items() if lines},
+        first_fault=str(min(flaws, key=lambda flaw: flaw.line)) if flaws else "",
     )
     return Annotations(tuple(used), report)
 

@@ -43,9 +43,10 @@ class Inspection:
         errors, table = [*self.errors, *also], self.annotations.report.path
         if errors:
             more = f" (and {len(errors) - 1} more findings)" if len(errors) > 1 else ""
-            where, _, what = errors[0].rpartition(": ") if errors[0].startswith(f"{table}:") else ("", "", errors[0])
+            inside = errors[0].startswith(f"{table}:")
+            place, _, what = errors[0].removeprefix(str(table)).partition(": ") if inside else ("", "", errors[0])
             mend = "mend or drop what the report names (bad_rows drop leaves out rows)"
-            raise BadInput(what + more, where=where or table, mend=mend)
+            raise BadInput(what + more, where=f"{table}{place}", mend=mend)
 
     def told(self) -> dict[str, Any]:
         """All of it as JSON; where files lie is not part of it."""
@@ -80,8 +81,8 @@ def inspect(
     report = found.annotations.report
     unusable = report.dropped.get("cannot be used", 0)
     if unusable and bad_rows == "error":
-        first = report.dropped_lines["cannot be used"][0]
-        found.errors.append(f"{table}:{first}: {unusable} rows cannot be used")
+        more = f" ({unusable} rows cannot be used)" if unusable > 1 else ""
+        found.errors.append(f"{table}:{report.first_fault}{more}")
     told = None if subtitles is None else subtitles({row.movie for row in found.annotations.rows})
     movies = _movies(found, videos, cast, told)
     if features is not None:

@@ -69,7 +69,8 @@ class Report:
 
     `dropped` counts rows by reason, and `dropped_lines` says which; `traps` lists, by the names of `TRAPS`, the file
     lines of rows that are used all the same, `faults`, by those of `FAULTS`, of rows that cannot be. `times` is
-    `stated` or `scaled`, whichever pair of columns the spans come from.
+    `stated` or `scaled`, whichever pair of columns the spans come from. `first_fault` is line, field and fault of the
+    first row that cannot be used.
     """
 
     path: Path
@@ -82,6 +83,7 @@ class Report:
     traps: Mapping[str, tuple[int, ...]]
     faults: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     dropped_lines: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    first_fault: str = ""
 
     def counts(self) -> dict[str, int]:
         """Every number of the account under one flat name, for a results file."""

@@ -31,6 +31,10 @@ class Flaw:
     what: str
     reversed: bool = False
 
+    def __str__(self) -> str:
+        """Line, column and what is wrong, as in a message after the table's name."""
+        return f"{self.line}:{self.column}: {self.what}" if self.column else f"{self.line}: {self.what}"
+
 
 @dataclass(frozen=True)
 class TableRow:
@@ -59,8 +63,8 @@ def refuse(path: Path, flaws: Sequence[Flaw], mend: str) -> NoReturn:
     lines = sorted({flaw.line for flaw in flaws})
     rest = ", ".join(map(str, lines[1:_LISTED])) + (", ..." if len(lines) > _LISTED else "")
     more = f" ({len(lines)} rows cannot be used, the others on lines {rest})" if len(lines) > 1 else ""
-    where = f"{path}:{first.line}:{first.column}" if first.column else f"{path}:{first.line}"
-    raise BadInput(first.what + more, where=where, mend=mend)
+    place = str(first).removesuffix(f": {first.what}")
+    raise BadInput(first.what + more, where=f"{path}:{place}", mend=mend)
 
 
 def read_table(path: Path, encoding: str = "auto") -> Table:

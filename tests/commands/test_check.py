@@ -35,7 +35,7 @@ def check(tmp_path, capsys):
 def test_every_trap_is_told_with_its_rows_and_a_reversed_one_is_an_error(check):
     code, lines, found, error = check()
     assert code == 3 and error.startswith("error: ") and error.count("\n") == 1
-    assert "table.csv:5: 1 rows cannot be used" in error
+    assert "table.csv:5:end: from 9.0 to 8.0 s; a row needs 0 <= start < end; " in error
     assert found["lines"] == {
         "unsorted": [3],
         "overlaps": [3, 4],

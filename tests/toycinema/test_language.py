@@ -27,7 +27,7 @@ def plays():
 @pytest.fixture(scope="module")
 def captions():
     sprites = Sprites(32 / 96, 1.0)  # small: only the words are asked for
-    return [still(draw(CONFIG, STILLS, index), sprites, 32)[1] for index in range(2000)]
+    return [still(draw(CONFIG, STILLS, index), sprites, 32)[1] for index in range(6000)]
 
 
 def test_the_share_of_distinctive_words_is_that_of_real_descriptions(plays):
