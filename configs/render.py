@@ -17,7 +17,7 @@ def get_config(size: str = "toy") -> ConfigDict:
     """The config of a size."""
     sizes = {"toy": {"render": TOY}, "tiny": {"render": TINY}, "base": {}, "large": {}}
     workdir = {"tiny": "runs/tiny"}.get(size, "runs")
-    mesh = {"data": -1, "fsdp": 1, "tensor": 1, "cpu_devices": 2 if size == "toy" else 1}
     return ConfigDict(
-        {"recipe": "render", "workdir": workdir, "seed": 0, "mesh": mesh} | choose(sizes, size, __file__)
+        {"recipe": "render", "workdir": workdir, "seed": 0, "mesh": {"data": -1, "fsdp": 1, "tensor": 1}}
+        | choose(sizes, size, __file__)
     )

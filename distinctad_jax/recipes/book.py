@@ -31,7 +31,7 @@ from distinctad_jax.recipes import (
 )
 from distinctad_jax.recipes.console import Voice
 from distinctad_jax.recipes.workshop import Artefact, Recipe, Spec, Workshop
-from distinctad_jax.training.mesh import MeshConfig, count_cpu_as, make_mesh
+from distinctad_jax.training.mesh import MeshConfig, make_mesh
 
 RECIPES: Mapping[str, Recipe] = {
     module.RECIPE.name: module.RECIPE
@@ -77,7 +77,6 @@ def read_spec(config: ConfigDict) -> tuple[str, Spec, Path, MeshConfig]:
 def carry_out(config: ConfigDict) -> Artefact:
     """Makes what the config's recipe makes, and first what that needs."""
     name, spec, workdir, mesh = read_spec(config)
-    count_cpu_as(mesh.cpu_devices)
     # Probes and ablations compile the same programs again: keep them, where the user keeps such or beside the rest.
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue] (made at run time)
         jax.config.update("jax_compilation_cache_dir", str(workdir.absolute() / "compiled"))

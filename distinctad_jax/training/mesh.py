@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -34,28 +33,15 @@ RULES: tuple[tuple[str, P], ...] = (
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
-    """Sizes of the mesh's axes; -1 for `data` means all devices that are left.
-
-    cpu_devices: as how many devices a CPU counts. XLA spreads the small products of a toy badly over cores; two
-      devices with half a batch each use two cores better. Accelerators do not heed it.
-    """
+    """Sizes of the mesh's axes; -1 for `data` means all devices that are left."""
 
     data: int = -1
     fsdp: int = 1
     tensor: int = 1
-    cpu_devices: int = 1
 
     def __post_init__(self):
         if self.fsdp < 1 or self.tensor < 1 or (self.data < 1 and self.data != -1):
             raise ValueError(f"a mesh needs fsdp, tensor >= 1 and data >= 1 or -1, got {self}")
-        if self.cpu_devices < 1:
-            raise ValueError(f"a CPU counts as at least one device, got {self}")
-
-
-def count_cpu_as(devices: int) -> None:
-    """Makes a CPU that many devices, unless the environment says how many; to be called before any device is used."""
-    if devices > 1 and "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-        jax.config.update("jax_num_cpu_devices", devices)
 
 
 def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
