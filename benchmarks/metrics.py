@@ -82,7 +82,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--predictions", type=Path)
     parser.add_argument("--java", action="store_true")
-    parser.add_argument("--bertscore", type=Path)
+    parser.add_argument("--bertscore", type=Path, metavar="FOLDER")
+    parser.add_argument("--layer", type=int, default=17, help="of BERTScore; 3 for tests/golden/roberta")
     parser.add_argument("--repeats", type=int, default=3, help="the best of so many is told")
     given = parser.parse_args()
     rows = in_time_order(read_predictions([given.predictions]).rows if given.predictions else made_up())
@@ -104,7 +105,7 @@ def main() -> None:
     if given.bertscore:
         from distinctad_jax.evaluation.bertscore import BertScore
 
-        scorer = BertScore.load(given.bertscore)
+        scorer = BertScore.load(given.bertscore, layer=given.layer)
         found["seconds"]["with BERTScore"] = seconds(lambda: score(rows, setup=Setup(bertscore=scorer)))
         found["BERTScore"] = {"identity": scorer.identity, **scorer.counters}
     print(json.dumps(found, indent=2))
