@@ -41,18 +41,18 @@ def kept(path: str, value: np.ndarray) -> np.ndarray:
     return value
 
 
-class _Fields:
+class Fields:
     """A config.json, or a part of it, read field by field; what is absent has the model library's default."""
 
     def __init__(self, values: Mapping[str, Any], where: str):
         self.values, self.where = values, where
 
-    def part(self, key: str) -> _Fields:
+    def part(self, key: str) -> Fields:
         # Early files say it twice, and where the two differ the model library goes by the second.
         values = self.values.get(f"{key}_dict") or self.values.get(key) or {}
         if not isinstance(values, dict):
             raise self.bad(key, values, "an object")
-        return _Fields(values, f"{self.where}:{key}")
+        return Fields(values, f"{self.where}:{key}")
 
     def size(self, key: str, default: int, most: int, *, least: int = 1) -> int:
         value = self.values.get(key, default)
@@ -65,6 +65,20 @@ class _Fields:
         if isinstance(value, (list, dict)) or value not in allowed:
             raise self.bad(key, value, f"one of {', '.join(map(str, allowed))}")
         return allowed[value]
+
+    def number(self, key: str, default: float) -> float:
+        """A positive number."""
+        value = self.values.get(key, default)
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < math.inf:
+            raise self.bad(key, value, "a positive number")
+        return float(value)
+
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """A list of positive numbers."""
+        values = self.values.get(key)
+        if not isinstance(values, list) or not 0 < len(values) <= MOST["width"]:
+            raise self.bad(key, values, "a list of positive numbers")
+        return tuple(Fields({key: value}, self.where).number(key, 1.0) for value in values)
 
     def epsilon(self, key: str) -> None:
         value = self.values.get(key, EPSILON)
@@ -92,7 +106,9 @@ def load_aligner(folder: Path, put: Put = kept) -> tuple[dict[str, dict[str, Any
     fields = clip_fields(folder)
     with open_tensors(folder) as tensors:
         names = {name: name for name in tensors.shapes}
-        return fields, _assemble(tensors, names, tower_names.tower_rows(**fields), tower_names.IGNORED, folder, put)
+        return fields, assemble_rows(
+            tensors, names, tower_names.tower_rows(**fields), tower_names.IGNORED, folder, put
+        )
 
 
 def load_gpt2(folder: Path, put: Put = kept) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -110,7 +126,7 @@ def load_gpt2(folder: Path, put: Put = kept) -> tuple[dict[str, Any], dict[str, 
                 raise BadInput(f"both {names[short]} and {name}", where=folder, mend="fetch the weights again")
             names[short] = name
         head = names.pop(gpt2_names.HEAD, None)
-        params = _assemble(tensors, names, gpt2_names.gpt2_rows(fields), gpt2_names.IGNORED, folder, put)
+        params = assemble_rows(tensors, names, gpt2_names.gpt2_rows(fields), gpt2_names.IGNORED, folder, put)
         if head is not None and not (
             tensors.shapes[head] == tensors.shapes[names[gpt2_names.TIED_TO]]
             and np.array_equal(tensors.read(head), tensors.read(names[gpt2_names.TIED_TO]))
@@ -147,12 +163,12 @@ def load_roberta(folder: Path, layers: int, put: Put = kept) -> tuple[dict[str, 
                 names[short] = name
         fields |= {"layers": layers}
         rows = roberta_names.roberta_rows(fields)
-        return fields, _assemble(tensors, names, rows, roberta_names.IGNORED, folder, put)
+        return fields, assemble_rows(tensors, names, rows, roberta_names.IGNORED, folder, put)
 
 
 def roberta_fields(folder: Path) -> dict[str, Any]:
     """What config.json says of a RoBERTa, in our words. Errors: BadInput that names the field."""
-    config = _config(folder, "roberta")
+    config = open_config(folder, "roberta")
     fields = {
         "vocab": config.size("vocab_size", 50265, MOST["vocab"]),
         "length": config.size("max_position_embeddings", 514, MOST["length"], least=3) - roberta_names.OFFSET,
@@ -168,7 +184,7 @@ def roberta_fields(folder: Path) -> dict[str, Any]:
 
 def clip_fields(folder: Path) -> dict[str, dict[str, Any]]:
     """What config.json says of a CLIP, in our words. Errors: BadInput that names the field."""
-    config = _config(folder, "clip")
+    config = open_config(folder, "clip")
     projection = config.size("projection_dim", 512, MOST["width"])
     seen, read = config.part("vision_config"), config.part("text_config")
     vision = {
@@ -196,7 +212,7 @@ def clip_fields(folder: Path) -> dict[str, dict[str, Any]]:
 
 def gpt2_fields(folder: Path) -> dict[str, Any]:
     """What config.json says of a GPT-2, in our words. Errors: BadInput that names the field."""
-    config = _config(folder, "gpt2")
+    config = open_config(folder, "gpt2")
     fields = {
         "vocab": config.size("vocab_size", 50257, MOST["vocab"]),
         "length": config.size("n_positions", 1024, MOST["length"]),
@@ -214,22 +230,23 @@ def gpt2_fields(folder: Path) -> dict[str, Any]:
     return fields
 
 
-def _config(folder: Path, kind: str) -> _Fields:
+def open_config(folder: Path, kind: str) -> Fields:
+    """config.json of a model of this kind. Errors: BadInput, also if it names code of its own."""
     config = _open_config(folder)
     config.choice("model_type", None, {kind: kind})
     return config
 
 
-def _open_config(folder: Path) -> _Fields:
+def _open_config(folder: Path) -> Fields:
     if not folder.is_dir():
         weight_files(folder)  # says why not
-    config = _Fields(read_config(folder), str(folder / "config.json"))
+    config = Fields(read_config(folder), str(folder / "config.json"))
     if "auto_map" in config.values:
         raise config.bad("auto_map", config.values["auto_map"], "no code of its own, which is never run")
     return config
 
 
-def _tower(config: _Fields, *, width: int, heads: int, activation: str = "quick_gelu") -> dict[str, Any]:
+def _tower(config: Fields, *, width: int, heads: int, activation: str = "quick_gelu") -> dict[str, Any]:
     fields = {
         "width": config.size("hidden_size", width, MOST["width"]),
         "layers": config.size("num_hidden_layers", 12, MOST["layers"]),
@@ -244,12 +261,12 @@ def _tower(config: _Fields, *, width: int, heads: int, activation: str = "quick_
     return fields
 
 
-def _heads(config: _Fields, key: str, fields: Mapping[str, Any]) -> None:
+def _heads(config: Fields, key: str, fields: Mapping[str, Any]) -> None:
     if fields["width"] % fields["heads"]:
         raise config.bad(key, fields["heads"], f"a divisor of the width {fields['width']}")
 
 
-def _assemble(
+def assemble_rows(
     tensors: Tensors, names: Mapping[str, str], rows: list[Row], ignored: re.Pattern[str], folder: Path, put: Put
 ) -> dict[str, Any]:
     """`names` leads from the table's names to the file's. No more than one parameter is held here at a time."""

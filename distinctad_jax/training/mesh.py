@@ -26,7 +26,7 @@ RULES: tuple[tuple[str, P], ...] = (
     (r"(^|/)(qkv|up|gate|query|key|value|key_value)/kernel$", P("fsdp", "tensor")),
     (r"(^|/)(qkv|up|gate|query|key|value|key_value)/(lora_b|bias)$", P("tensor")),
     (r"(^|/)(out|down)/(kernel|lora_a)$", P("tensor", "fsdp")),
-    (r"(^|/)token_embedding(/embedding)?$", P("tensor", "fsdp")),
+    (r"(^|/)(token_embedding(/embedding)?|head)$", P("tensor", "fsdp")),
     (r"", P()),
 )
 
