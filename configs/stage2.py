@@ -40,6 +40,7 @@ STAGE2 = {
     "text_length": 48,
     # What learns, and how; a batch counts windows over all devices.
     "language": "full",
+    "lora": {"rank": 8, "alpha": 16.0, "targets": ("attention",)},
     "dropout": 0.0,
     "dtype": "float32",
     "remat": False,

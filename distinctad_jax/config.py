@@ -20,13 +20,16 @@ LONGEST = 240
 """Characters of what a class says of a value that it refuses: it may print itself with all its fields."""
 
 
-def build(cls: type[T], mapping: Any, where: str = "config") -> T:
-    """Makes `cls`, a frozen dataclass, of a mapping, and its fields that are dataclasses of nested mappings.
+def build(cls: Any, mapping: Any, where: str = "config") -> Any:
+    """Makes `cls`, a frozen dataclass, of a mapping, and its fields that are dataclasses of nested mappings. Of a
+    union of dataclasses the one is made that has the mapping's keys.
 
     Errors: BadUsage that names the key, for an unknown or missing key, a wrong type, or a value the class refuses.
     """
     if not isinstance(mapping, (Mapping, ConfigDict)):
         raise _wrong(where, mapping, "keys and values")
+    if isinstance(cls, types.UnionType):
+        cls = _meant(typing.get_args(cls), mapping)
     given = mapping.to_dict() if isinstance(mapping, ConfigDict) else dict(mapping)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
@@ -62,7 +65,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in args:
             return None
-        return _value(next(arg for arg in args if arg is not type(None)), value, where)
+        return _value(_meant(args, value), value, where)
     if origin is tuple and isinstance(value, (list, tuple)):
         kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
         if len(kinds) != len(value):
@@ -84,6 +87,18 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     raise _wrong(where, value, getattr(hint, "__name__", str(hint)))
+
+
+def _meant(kinds: tuple[Any, ...], value: Any) -> Any:
+    """Of several types the one that a value is for: the dataclass that has its keys, or else the first."""
+    kinds = tuple(kind for kind in kinds if kind is not type(None))
+    if isinstance(value, (Mapping, ConfigDict)):
+        for kind in filter(dataclasses.is_dataclass, kinds):
+            fields = dataclasses.fields(kind)
+            needed = {field.name for field in fields if field.default is field.default_factory is dataclasses.MISSING}
+            if needed <= set(value) <= {field.name for field in fields}:
+                return kind
+    return kinds[0]
 
 
 def _wrong(where: str, value: Any, needed: str) -> BadUsage:

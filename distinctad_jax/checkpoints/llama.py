@@ -23,7 +23,7 @@ def load_llama(folder: Path, put: Put = kept) -> tuple[dict[str, Any], dict[str,
       put: takes each parameter, by path, as soon as it is read; `training.mesh.put_on` sends its parts to devices.
     Returns: the fields of LlamaConfig, `rope` as fields of RopeConfig, and Llama's parameters (see
       `published.load_aligner`).
-    Errors: BadInput, before anything is allocated, if config or shapes are not those of a Llama; or if a value is NaN.
+    Errors: BadInput, before anything is allocated, if config or shapes are not those of a Llama, or a value is NaN.
     """
     fields = llama_fields(folder)
     with open_tensors(folder) as tensors:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from distinctad_jax.models.bridge import Bridge, BridgeConfig
 from distinctad_jax.models.em_attention import ContextualEMAttention, EMAttentionConfig, EMAttentionOutput
-from distinctad_jax.models.gpt2 import Gpt2, Gpt2Config
+from distinctad_jax.models.language import LanguageConfig, language_model
 from distinctad_jax.models.layers import Linear, normal
 
 
@@ -22,7 +22,7 @@ class NarratorConfig:
 
     bridge: BridgeConfig
     em_attention: EMAttentionConfig
-    language: Gpt2Config
+    language: LanguageConfig
     clips: int = 8
     clip_positions: bool = True  # ours: EM attention alone does not know the order of the clips
 
@@ -63,7 +63,7 @@ class Narrator(nnx.Module):
         self.project = Linear(
             width, config.language.width, stddev=width**-0.5, dtype=config.language.dtype, rngs=rngs
         )
-        self.language = Gpt2(config.language, rngs=rngs)
+        self.language = language_model(config.language, rngs=rngs)
         # Last, so that with the same seed the other parts start the same with it and without it.
         fusing = config.em_attention.fusion != "none"
         self.em_attention = ContextualEMAttention(config.em_attention, rngs=rngs) if fusing else None

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from distinctad_jax.checkpoints.export import merged, write_clip, write_gpt2
 from distinctad_jax.checkpoints.hub import find_weights
+from distinctad_jax.checkpoints.llama import load_llama
 from distinctad_jax.checkpoints.published import Put, kept, load_aligner, load_gpt2, model_type
 from distinctad_jax.checkpoints.weights import save_weights
 from distinctad_jax.config import plain
@@ -15,6 +16,8 @@ from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.files import write_json
 from distinctad_jax.models.aligner import AlignerConfig
 from distinctad_jax.models.gpt2 import Gpt2Config
+from distinctad_jax.models.llama import LlamaConfig
+from distinctad_jax.models.rope import RopeConfig
 from distinctad_jax.models.towers import CLIP_DEVIATION, CLIP_MEAN, TextConfig, VisionConfig
 from distinctad_jax.recipes.models import take_aligner, take_language, take_narrator
 from distinctad_jax.text.tokenizers import Tokenizer, load_tokenizer
@@ -45,7 +48,24 @@ def read_gpt2(folder: Path, put: Put = kept) -> Brought:
     return Brought(Gpt2Config(**fields), params, _tokenizer(folder, "gpt2", fields["vocab"]))
 
 
-READERS = {"clip": ("aligner", read_clip), "gpt2": ("language", read_gpt2)}
+def read_llama(folder: Path, put: Put = kept) -> Brought:
+    """A folder of the Llama family with a byte-level BPE tokenizer that has <|endoftext|>."""
+    fields, params = load_llama(folder, put)
+    fields["rope"] = RopeConfig(**fields["rope"])
+    config = LlamaConfig(**fields)
+    return Brought(config, params, _tokenizer(folder, "gpt2", config.vocab))
+
+
+READERS = {
+    "clip": ("aligner", read_clip),
+    "gpt2": ("language", read_gpt2),
+    "llama": ("language", read_llama),
+}
+
+
+def read_language(folder: Path) -> Brought:
+    """A published language model of any kind that can narrate."""
+    return READERS[model_type(folder, ("gpt2", "llama"))][1](folder)
 
 
 def _tokenizer(folder: Path, kind: Literal["clip", "gpt2"], vocab: int) -> Tokenizer:
@@ -132,7 +152,7 @@ def _export_language(folder: Path, to: Path) -> dict[str, Any]:
         weights = {path.removeprefix(prefix): leaf for path, leaf in weights.items() if path.startswith(prefix)}
     if not isinstance(config, Gpt2Config):
         raise BadInput(f"a {type(config).__name__} cannot be exported yet", where=folder, mend="export a GPT-2")
-    leaves = merged(weights)
+    leaves = merged(weights, config.lora.alpha / max(config.lora.rank, 1))
     write_gpt2(to, dataclasses.asdict(config), leaves, end=shelved.tokenizer.end)
     shelved.tokenizer.export(to, config.length)
     return {"model": "gpt2", "folder": str(to), "parameters": _count(leaves), "loads_as": ["GPT2LMHeadModel"]}

@@ -14,7 +14,7 @@ from distinctad_jax.data.features import Provenance
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.files import read_json
 from distinctad_jax.models.aligner import Aligner, AlignerConfig
-from distinctad_jax.models.gpt2 import Gpt2, Gpt2Config
+from distinctad_jax.models.language import LanguageConfig, language_model
 from distinctad_jax.models.narrator import Narrator, NarratorConfig
 from distinctad_jax.text.tokenizers import Tokenizer, load_tokenizer
 
@@ -30,7 +30,7 @@ class Shelved(NamedTuple):
     tokenizer: Tokenizer
 
 
-def take(folder: Path, config: type) -> Shelved:
+def take(folder: Path, config: Any) -> Shelved:
     """Reads `model.json`, `model.safetensors` and `tokenizer/`. Errors: BadInput if one is missing or broken."""
     about = folder / "model.json"
     try:
@@ -49,8 +49,8 @@ def take_aligner(folder: Path) -> Shelved:
 
 def take_language(folder: Path) -> Shelved:
     """The language model in `folder/language`. Errors: BadInput, also if arrays do not fit the config."""
-    shelved = take(folder / "language", Gpt2Config)
-    check_weights(lambda: Gpt2(shelved.config, rngs=nnx.Rngs(0)), shelved.weights, folder / "language")
+    shelved = take(folder / "language", LanguageConfig)
+    check_weights(lambda: language_model(shelved.config, rngs=nnx.Rngs(0)), shelved.weights, folder / "language")
     return shelved
 
 
@@ -61,7 +61,7 @@ def take_narrator(folder: Path) -> Shelved:
     return shelved
 
 
-def check_room(language: Gpt2Config, before: int, words: int, where: str) -> None:
+def check_room(language: LanguageConfig, before: int, words: int, where: str) -> None:
     """Errors: BadUsage at `where` if `words` ids of text, the last one unread, do not fit after `before` tokens."""
     if before + words - 1 > language.length:
         raise BadUsage(

@@ -26,7 +26,7 @@ from distinctad_jax.losses.matching import global_matching
 from distinctad_jax.models.aligner import Aligner, AlignerConfig
 from distinctad_jax.models.gpt2 import Gpt2, Gpt2Config
 from distinctad_jax.models.towers import TextConfig, VisionConfig
-from distinctad_jax.recipes.exchange import Brought, keep, read_clip, read_gpt2
+from distinctad_jax.recipes.exchange import Brought, keep, read_clip, read_language
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.prompt import INSTRUCTION, NAMES_LEAD
 from distinctad_jax.text.tokenizers import Tokenizer, clip_ids, train_tokenizer
@@ -251,7 +251,7 @@ def _train_language(sizes: Sizes, training: TrainingConfig, run: Run, captions: 
 def _published(settings: PretrainConfig, run: Run) -> dict[str, Any]:
     if run.leads:
         keep(run.folder / "aligner", read_clip(find_weights(settings.clip, download=settings.download)))
-        keep(run.folder / "language", read_gpt2(find_weights(settings.gpt2, download=settings.download)))
+        keep(run.folder / "language", read_language(find_weights(settings.gpt2, download=settings.download)))
     return {"clip": settings.clip, "gpt2": settings.gpt2}
 
 

@@ -19,6 +19,9 @@ from distinctad_jax.losses.captioning import next_word
 from distinctad_jax.losses.distinctive import distinctive_bag, distinctive_words, unlikely_context
 from distinctad_jax.models.bridge import BridgeConfig
 from distinctad_jax.models.em_attention import EMAttentionConfig
+from distinctad_jax.models.language import LanguageConfig
+from distinctad_jax.models.layers import NO_LORA, LoraConfig
+from distinctad_jax.models.llama import LlamaConfig
 from distinctad_jax.models.narrator import Narrator, NarratorConfig
 from distinctad_jax.recipes.models import FEATURES, check_room, take_language
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
@@ -27,7 +30,7 @@ from distinctad_jax.text.prompt import NamesConfig
 from distinctad_jax.training.loop import TrainingConfig, fit
 from distinctad_jax.training.step import Task
 
-NAMES, DISTINCT = NamesConfig(), DistinctConfig()
+NAMES, DISTINCT, LORA = NamesConfig(), DistinctConfig(), LoraConfig(rank=8)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +67,8 @@ class SayingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Stage2Config:
-    """clips: N, the clips of a window, a new one every `stride` clips; language: what of GPT-2 learns."""
+    """clips: N, the clips of a window, a new one every `stride` clips; language: what of it learns: all,
+    nothing, or low-rank updates (`lora`: rank, alpha, targets) beside frozen weights."""
 
     clips: int
     frames: int
@@ -76,7 +80,8 @@ class Stage2Config:
     loss: SayingConfig = SayingConfig()
     names: NamesConfig = NAMES
     distinct: DistinctConfig = DISTINCT
-    language: Literal["full", "frozen"] = "full"
+    language: Literal["full", "frozen", "lora"] = "full"
+    lora: LoraConfig = LORA
     dropout: float = 0.0
     dtype: Literal["float32", "bfloat16"] = "float32"
     remat: bool = False
@@ -86,6 +91,8 @@ class Stage2Config:
             raise ValueError(f"needs clips, frames and prompt_length >= 1 and text_length >= 2, got {self}")
         if not 1 <= self.stride <= self.clips or not 0 <= self.dropout < 1:
             raise ValueError(f"needs a stride in 1..clips, or clips are skipped, and a dropout in 0..1, got {self}")
+        if self.language == "lora" and not self.lora.rank:
+            raise ValueError("language 'lora' needs lora.rank >= 1")
 
 
 def narrator_config(settings: Stage2Config, language: Any, feature_width: int) -> NarratorConfig:
@@ -117,10 +124,26 @@ def narrator_config(settings: Stage2Config, language: Any, feature_width: int) -
     return NarratorConfig(
         bridge=bridge,
         em_attention=em_attention,
-        language=dataclasses.replace(language, dropout=settings.dropout, dtype=settings.dtype, remat=settings.remat),
+        language=language_config(settings, language),
         clip_positions=seeing.clip_positions,
         clips=settings.clips,
     )
+
+
+def language_config(settings: Stage2Config, language: LanguageConfig) -> LanguageConfig:
+    """The language model's config with what learns of it, and how it is computed.
+
+    A Llama that does not learn is kept in the type that it computes in: what it was published in, as a rule.
+    """
+    changes: dict[str, Any] = {"dropout": settings.dropout, "dtype": settings.dtype, "remat": settings.remat}
+    changes["lora"] = settings.lora if settings.language == "lora" else NO_LORA
+    if isinstance(language, LlamaConfig):
+        changes["weights"] = "float32" if settings.language == "full" else settings.dtype
+    return dataclasses.replace(language, **changes)
+
+
+LEARNS = {"full": r".", "frozen": r"^(?!language/)", "lora": r"^(?!language/)|/lora_[ab]$"}
+"""What learns, by `language`: a pattern of parameters' paths."""
 
 
 def narration_task(loss: SayingConfig) -> Task:
@@ -180,7 +203,7 @@ def run(settings: Stage2Config, run: Run) -> dict[str, Any]:
         host=jax.process_index(),
         hosts=jax.process_count(),
     )
-    pattern = r"." if settings.language == "full" else r"^(?!language/)"
+    pattern = LEARNS[settings.language]
     with run.voice.bar("stage II") as bar:
         parts = fit(
             settings.training,

@@ -1,6 +1,6 @@
 """Makes llama.npz and the folders llama*/: random small Llamas, and what Hugging Face's make of them.
 
-Run:   python tests/golden/make_llama_golden.py     (in an environment with torch and transformers; the tests need neither)
+Run:   python tests/golden/make_llama_golden.py     (in an environment with torch and transformers)
 Gives: llama/ llama_tied/   config.json and weights, the first in two shards, as on the hub
        llama.npz            inputs and outputs, float32, computed on a CPU; for every kind of rotary scaling too
 Ran with: python 3.11, torch 2.13.0+cpu, transformers 5.23.0, numpy 2.4.6.
