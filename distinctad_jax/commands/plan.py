@@ -19,7 +19,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The chips, and sizes of models whose weights are not there. The config is read as `main` reads it."""
     parser.add_argument("--topology", required=True, metavar="KIND-N", help="v5e-64, v4-32, h100-8, cpu-8, ...")
     parser.add_argument("--clip", default="vit-b-16", help="size of CLIP where the config names no folder")
-    parser.add_argument("--gpt2", default="gpt2", help="size of GPT-2 where the config names no folder")
+    parser.add_argument(
+        "--gpt2", default="gpt2", help="size of GPT-2 or of a Llama (llama-3-8b) where the config names no folder"
+    )
 
 
 def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:

@@ -8,14 +8,15 @@ from typing import Any, Literal, NamedTuple
 
 from distinctad_jax.checkpoints.export import merged, write_clip, write_gpt2
 from distinctad_jax.checkpoints.hub import find_weights
-from distinctad_jax.checkpoints.llama import load_llama
-from distinctad_jax.checkpoints.published import Put, kept, load_aligner, load_gpt2, model_type
+from distinctad_jax.checkpoints.llama import llama_fields, load_llama
+from distinctad_jax.checkpoints.published import Put, gpt2_fields, kept, load_aligner, load_gpt2, model_type
 from distinctad_jax.checkpoints.weights import save_weights
 from distinctad_jax.config import plain
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.files import write_json
 from distinctad_jax.models.aligner import AlignerConfig
 from distinctad_jax.models.gpt2 import Gpt2Config
+from distinctad_jax.models.language import LanguageConfig
 from distinctad_jax.models.llama import LlamaConfig
 from distinctad_jax.models.rope import RopeConfig
 from distinctad_jax.models.towers import CLIP_DEVIATION, CLIP_MEAN, TextConfig, VisionConfig
@@ -50,10 +51,18 @@ def read_gpt2(folder: Path, put: Put = kept) -> Brought:
 
 def read_llama(folder: Path, put: Put = kept) -> Brought:
     """A folder of the Llama family with a byte-level BPE tokenizer that has <|endoftext|>."""
-    fields, params = load_llama(folder, put)
-    fields["rope"] = RopeConfig(**fields["rope"])
-    config = LlamaConfig(**fields)
+    config = language_config(folder)
+    _, params = load_llama(folder, put)
     return Brought(config, params, _tokenizer(folder, "gpt2", config.vocab))
+
+
+def language_config(folder: Path) -> LanguageConfig:
+    """What the config.json of a published language model says, in our words; weights are not looked at."""
+    if model_type(folder, ("gpt2", "llama")) == "gpt2":
+        return Gpt2Config(**gpt2_fields(folder))
+    fields = llama_fields(folder)
+    fields["rope"] = RopeConfig(**fields["rope"])
+    return LlamaConfig(**fields)
 
 
 READERS = {

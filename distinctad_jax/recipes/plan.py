@@ -20,24 +20,29 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from distinctad_jax.checkpoints.hub import find_weights
-from distinctad_jax.checkpoints.published import clip_fields, gpt2_fields
+from distinctad_jax.checkpoints.published import clip_fields
 from distinctad_jax.config import refused
 from distinctad_jax.data.windows import CONTEXT_WORDS, DISTINCT_WORDS
 from distinctad_jax.errors import BadEnvironment, BadUsage
 from distinctad_jax.models.aligner import Aligner, AlignerConfig
 from distinctad_jax.models.gpt2 import GPT2_PRESETS, Gpt2Config
+from distinctad_jax.models.language import LanguageConfig
+from distinctad_jax.models.llama import LLAMA_PRESETS
 from distinctad_jax.models.narrator import Narrator
 from distinctad_jax.models.towers import TEXT_PRESETS, VISION_PRESETS, TextConfig, VisionConfig
 from distinctad_jax.recipes.book import RECIPES, read_spec
 from distinctad_jax.recipes.chips import GIB, Slice
+from distinctad_jax.recipes.exchange import language_config
 from distinctad_jax.recipes.pretrain import PretrainConfig, aligner_config
 from distinctad_jax.recipes.stage1 import Stage1Config, adapted_config, learners, matching_task
-from distinctad_jax.recipes.stage2 import Stage2Config, narration_task, narrator_config
+from distinctad_jax.recipes.stage2 import LEARNS, Stage2Config, narration_task, narrator_config
 from distinctad_jax.training.loop import TrainingConfig
 from distinctad_jax.training.mesh import batch_sharding, make_mesh, row_devices, tree_shardings
 from distinctad_jax.training.optimiser import make_optimiser
 from distinctad_jax.training.step import Learns, Task, abstract_state, make_train_step
 
+LANGUAGES = {**LLAMA_PRESETS, **GPT2_PRESETS}
+"""Sizes of language models by name."""
 UTILISATION = 0.4
 """Share of a chip's peak that a step is expected to reach; a guess of ours for models of this size."""
 RESERVED = 0.05
@@ -48,7 +53,7 @@ class Models(NamedTuple):
     """The sizes that a recipe builds on."""
 
     aligner: AlignerConfig
-    language: Gpt2Config
+    language: LanguageConfig
 
 
 class Job(NamedTuple):
@@ -89,7 +94,7 @@ def make_plan(config: Any, topology: Slice, *, clip: str = "vit-b-16", gpt2: str
       clip, gpt2: presets in place of published weights where the config names no folder with their config.json.
     Errors: BadUsage if the recipe does not train one model, or for an unknown preset or a mesh of another size.
     """
-    for flag, value, known in (("--clip", clip, VISION_PRESETS), ("--gpt2", gpt2, GPT2_PRESETS)):
+    for flag, value, known in (("--clip", clip, VISION_PRESETS), ("--gpt2", gpt2, LANGUAGES)):
         if value not in known:
             raise BadUsage(f"no preset {value!r}", where=flag, mend=f"choose one of {', '.join(known)}")
     config = config.copy_and_resolve_references()
@@ -121,8 +126,8 @@ def _models(pretrain: PretrainConfig) -> Models:
     fields = {} if preset else clip_fields(find_weights(pretrain.clip))
     vision = VISION_PRESETS[pretrain.clip] if preset else VisionConfig(**fields["vision"])
     text = TEXT_PRESETS[pretrain.clip] if preset else TextConfig(**fields["text"])
-    known = GPT2_PRESETS.get(pretrain.gpt2)
-    return Models(AlignerConfig(vision, text), known or Gpt2Config(**gpt2_fields(find_weights(pretrain.gpt2))))
+    known = LANGUAGES.get(pretrain.gpt2)
+    return Models(AlignerConfig(vision, text), known or language_config(find_weights(pretrain.gpt2)))
 
 
 def _stage1(settings: Stage1Config, models: Models) -> Job:
@@ -169,7 +174,7 @@ def _stage2(settings: Stage2Config, models: Models) -> Job:
         "context_ids": ((CONTEXT_WORDS,), np.int32),
         "context_real": ((CONTEXT_WORDS,), bool),
     }
-    pattern = r"." if settings.language == "full" else r"^(?!language/)"
+    pattern = LEARNS[settings.language]
     return Job(
         settings.training,
         lambda: Narrator(config, rngs=nnx.Rngs(0)),
