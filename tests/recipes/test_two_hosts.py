@@ -86,7 +86,7 @@ def test_two_processes_of_four_devices_are_one_of_eight(untrained, pair, tmp_pat
 
 @pytest.mark.slow
 def test_a_lost_process_ends_the_other_and_one_alone_goes_on_with_another_mesh(untrained, pair, tmp_path):
-    workdir, steps = untrained("stormy"), 60
+    workdir, steps = untrained("stormy"), 40
     survivor, victim = pair(settings(workdir, steps))
     deadline = time.monotonic() + LIMIT
     while narrator(workdir) is None or len(read_logbook(narrator(workdir))) < 6:
