@@ -42,11 +42,16 @@ def test_the_map_shows_shares_with_the_most_used_base_first():
 def test_curves_of_any_length_with_gaps_are_drawn():
     long = [(step, math.exp(-step / 50)) for step in range(200)]
     gap = [(step, math.nan if 40 < step < 60 else 1.0) for step in range(100)]
-    opened(loss_curves({"loss": long, "other": gap, "one point": [(3, 0.5)]}, "Losses"))
+    curves = {"loss": long, "other": gap, "one point": [(3, 0.5)]}
+    drawn = opened(loss_curves(curves, "Losses"))
+    whole = [(step, 1.0) for step in range(100)]
+    assert not np.array_equal(drawn, opened(loss_curves(curves | {"other": whole}, "Losses")))  # the gap is seen
 
 
 def test_bars_with_marks_and_strange_names():
-    opened(bars({"full $model_1$": 62.2, "a very long name " * 5: -3.0, "": 0.0}, "R@5/16", marks={"chance": 31.25}))
+    values = {"full $model_1$": 62.2, "a very long name " * 5: -3.0, "": 0.0}
+    drawn = opened(bars(values, "R@5/16", marks={"chance": 31.25}))
+    assert not np.array_equal(drawn, opened(bars(values, "R@5/16", marks={"chance": 40.0})))
 
 
 def test_the_same_values_give_the_same_bytes():
