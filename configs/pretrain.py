@@ -48,7 +48,7 @@ TOY = {
     "sizes": SIZES,
     "jitter": 0.5,
     "towers": {
-        "steps": 640,
+        "steps": 600,
         "batch": 64,
         "save_every": 200,
         "optimiser": {"peak": 1e-3, "warmup_steps": 40, "weight_decay": 0.05},

@@ -1,7 +1,7 @@
 """Probe: can GPT-2 say a description again from its text feature, and from its clip before and after Stage I?
 
 Run:    python -m distinctad_jax.main --config=configs/probe.py
-Needs:  configs/stage1.py.  Gives: CIDEr-D and ROUGE-L of three arms, and retrieval within movies.
+Needs:  configs/extract.py, of both towers.  Gives: CIDEr-D and ROUGE-L of three arms, and retrieval within movies.
 """
 
 from ml_collections import ConfigDict
@@ -26,7 +26,7 @@ PROBE = {
 
 def get_config(size: str = "toy") -> ConfigDict:
     """The config of a size."""
-    config = earlier(__file__, "stage1", size)
+    config = earlier(__file__, "extract", size)
     config.update({"recipe": "probe", "probe": PROBE})
     toy = {"steps": 160, "batch": 96, "optimiser": {"peak": 1.5e-3, "warmup_steps": 20}}
     quick = {"steps": 2, "batch": 8, "save_every": 1, "log_every": 1}

@@ -35,7 +35,7 @@ from distinctad_jax.training.mesh import MeshConfig, make_mesh
 
 RECIPES: Mapping[str, Recipe] = {
     module.RECIPE.name: module.RECIPE
-    for module in (render, pack, check, pretrain, stage1, probe, extract, stage2, evaluate, narrate, demo)
+    for module in (render, pack, check, pretrain, stage1, extract, probe, stage2, evaluate, narrate, demo)
 }
 
 

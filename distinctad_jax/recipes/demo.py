@@ -71,7 +71,7 @@ def gains(scores: Mapping[str, Mapping[str, float]], ablations: list[str]) -> di
 
 def needs(settings: DemoConfig) -> dict[str, Need]:
     """Everything, in order; toy cinema, where these begin with it, is needed by the first of them."""
-    found = {name: Need(name) for name in ("check", "pack", "pretrain", "stage1", "probe", "extract")}
+    found = {name: Need(name) for name in ("check", "pack", "pretrain", "stage1", "extract", "probe")}
     for name, change in settings.variants.items():
         changes = {section: dict(paths(fields)) for section, fields in change.items()}
         found[f"stage2 {name}"] = Need("stage2", changes)

@@ -9,6 +9,8 @@ Source: DistinctAD (arXiv 2411.18180), the experiment that motivates Stage I; th
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +19,6 @@ from flax import nnx
 
 from distinctad_jax.data.arrays import ArrayBatches
 from distinctad_jax.data.datasets import Records
-from distinctad_jax.data.pipeline import decode_frames
 from distinctad_jax.files import write_json
 from distinctad_jax.losses.captioning import next_word
 from distinctad_jax.losses.matching import pool_frames
@@ -60,24 +61,31 @@ class Embedded(NamedTuple):
 
 def run(settings: ProbeConfig, run: Run) -> dict[str, Any]:
     """Fits and asks the three arms; writes every reconstruction to `reconstructions.json`."""
-    pixels = run.needs["pack"].folder / "records"
-    records = {name: Records(pixels, name) for name in ("train", settings.split)}
+    splits = ("train", settings.split)
+    records = {
+        when: {name: Records(run.needs[when].folder / "records", name) for name in splits}
+        for when in ("before", "after")
+    }
+    index = {name: records["before"][name].index for name in splits}
+    texts = {name: [entry.text for entry in entries] for name, entries in index.items()}
+    # Stage I leaves the text tower as it is, so there is one sentence vector for before and after.
+    sentence = {name: sentences(run.needs["pretrain"].folder, texts[name], settings.rows) for name in splits}
     embedded = {
-        when: {name: embed(run.needs[recipe].folder, split, settings.rows) for name, split in records.items()}
-        for when, recipe in (("before", "pretrain"), ("after", "stage1"))
+        when: {name: Embedded(pooled(split), sentence[name]) for name, split in found.items()}
+        for when, found in records.items()
     }
     arms = {
-        "text": {name: vectors.sentence for name, vectors in embedded["before"].items()},
+        "text": sentence,
         "vision before Stage I": {name: vectors.video for name, vectors in embedded["before"].items()},
         "vision after Stage I": {name: vectors.video for name, vectors in embedded["after"].items()},
     }
-    texts = [entry.text for entry in records[settings.split].index]
-    said = {arm: reconstruct(settings, run, arm, vectors, records) for arm, vectors in arms.items()}
-    write_json(run.folder / "reconstructions.json", {"reference": texts, **said})
-    movies = [entry.movie for entry in records[settings.split].index]
+    said = {arm: reconstruct(settings, run, arm, vectors, texts["train"]) for arm, vectors in arms.items()}
+    asked = texts[settings.split]
+    write_json(run.folder / "reconstructions.json", {"reference": asked, **said})
+    movies = [entry.movie for entry in index[settings.split]]
     return {
-        "probe": {arm: scores(sentences, texts) for arm, sentences in said.items()},
-        "retrieval": {when: retrieval(vectors[settings.split], movies, texts) for when, vectors in embedded.items()},
+        "probe": {arm: scores(predictions, asked) for arm, predictions in said.items()},
+        "retrieval": {when: retrieval(vectors[settings.split], movies, asked) for when, vectors in embedded.items()},
     }
 
 
@@ -87,27 +95,31 @@ def scores(predictions: list[str], references: list[str]) -> dict[str, float]:
     return {"cider_d": 100 * cider_d(predictions, wanted)[0], "rouge_l": 100 * rouge_l(predictions, wanted)[0]}
 
 
-def embed(folder: Any, records: Records, rows: int) -> Embedded:
-    """Vectors of all clips of a split by the aligner in `folder`, not of unit length."""
+def pooled(records: Records) -> np.ndarray:
+    """One vector for each clip of a split, `clips width`: the direction of its frames'."""
+    clips = records.get(range(len(records)))
+    longest = max(len(clip.frame_times) for clip in clips)
+    frames = np.zeros((len(clips), longest, records.feature_width), np.float32)
+    real = np.zeros(frames.shape[:2], bool)
+    for row, clip in enumerate(clips):
+        assert clip.features is not None  # of the features variant
+        frames[row, : len(clip.features)], real[row, : len(clip.features)] = clip.features, True
+    return np.asarray(pool_frames(jax.numpy.asarray(frames), jax.numpy.asarray(real)))
+
+
+def sentences(folder: Path, texts: Sequence[str], rows: int) -> np.ndarray:
+    """Descriptions as the text tower in `folder` sees them, `texts width`, not of unit length."""
     aligner, tokenizer = open_aligner(folder)
-    config = aligner.config
 
-    def both(model: Aligner, frames: Any, ids: Any) -> Any:
-        encoded = model.encode_frames(frames)
-        return pool_frames(encoded, jax.numpy.ones(encoded.shape[:2], bool)), model.encode_text(ids).sentence
+    def read(model: Aligner, ids: Any) -> Any:
+        return model.encode_text(ids).sentence
 
-    encode, video, sentence = compiled(aligner, both), [], []
-    for first in range(0, len(records), rows):
-        clips = records.get(range(first, min(first + rows, len(records))))
-        frames = np.stack([decode_frames(clip, config.vision.image_size) for clip in clips])
-        ids = clip_ids(tokenizer, [clip.text for clip in clips], config.text.length)
-        missing = rows - len(clips)  # one shape, one compilation
-        seen = encode(
-            np.pad(frames, ((0, missing), (0, 0), (0, 0), (0, 0), (0, 0))), np.pad(ids, ((0, missing), (0, 0)))
-        )
-        video.append(np.asarray(seen[0])[: len(clips)])
-        sentence.append(np.asarray(seen[1])[: len(clips)])
-    return Embedded(np.concatenate(video), np.concatenate(sentence))
+    encode, out = compiled(aligner, read), []
+    for first in range(0, len(texts), rows):
+        ids = clip_ids(tokenizer, texts[first : first + rows], aligner.config.text.length)
+        # One shape, one compilation.
+        out.append(np.asarray(encode(np.pad(ids, ((0, rows - len(ids)), (0, 0)))))[: len(ids)])
+    return np.concatenate(out)
 
 
 def retrieval(vectors: Embedded, movies: list[str], texts: list[str]) -> dict[str, float]:
@@ -134,7 +146,7 @@ def text_arrays(tokenizer: Tokenizer, texts: list[str], length: int) -> dict[str
 
 
 def reconstruct(
-    settings: ProbeConfig, run: Run, arm: str, vectors: dict[str, np.ndarray], records: dict[str, Records]
+    settings: ProbeConfig, run: Run, arm: str, vectors: dict[str, np.ndarray], texts: list[str]
 ) -> list[str]:
     """Fits the probe to one kind of vector and says the descriptions of the other split from theirs."""
     language = take_language(run.needs["pretrain"].folder)
@@ -145,7 +157,6 @@ def reconstruct(
     check_room(language.config, settings.prefix, settings.text_length, "config.probe.text_length")
     check_room(language.config, settings.prefix, settings.decoding.max_tokens, "config.probe.decoding.max_tokens")
     config = ReconstructorConfig(train.shape[1], language.config, settings.prefix)
-    texts = [entry.text for entry in records["train"].index]
     batches = ArrayBatches(
         {"embedding": train - centre, **text_arrays(language.tokenizer, texts, settings.text_length)},
         settings.training.batch,
@@ -198,8 +209,10 @@ def _say(model: Reconstructor, vectors: np.ndarray, settings: ProbeConfig, token
 
 
 def needs(settings: ProbeConfig) -> dict[str, Need]:
-    """Both towers and the clips."""
-    return {"pretrain": Need("pretrain"), "stage1": Need("stage1"), "pack": Need("pack")}
+    """The text tower and the language model, and the clips as both vision towers see them."""
+    towers = {"before": "pretrain", "after": "stage1"}
+    seen = {when: Need("extract", {"extract": {"tower": tower}}) for when, tower in towers.items()}
+    return {"pretrain": Need("pretrain"), **seen}
 
 
-RECIPE = Recipe("probe", ProbeConfig, run, needs, together=True)
+RECIPE = Recipe("probe", ProbeConfig, run, needs, together=True, version=2)
