@@ -32,7 +32,6 @@ COLUMNS = {
 TRACKS = (".vtt", ".srt")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _MISSING = ("nan", "NaN")  # what programs write for no value
-_MOST_LINES = 1000
 
 
 @dataclass
@@ -267,9 +266,3 @@ def rows_of_tracks(tracks: Sequence[Track], references: Path, encoding: str = "u
                 what = f"{name}: the description at {one.span.start} s meets no row"
                 found.odd["descriptions without a row"].append(what)
     return found
-
-
-def told(found: Predictions) -> list[str]:
-    """The lines of all bad rows, up to a thousand."""
-    rest = len(found.bad) - _MOST_LINES
-    return found.bad[:_MOST_LINES] + ([f"{found.where}: {rest} more rows cannot be used"] if rest > 0 else [])

@@ -13,7 +13,7 @@ import numpy as np
 from distinctad_jax import __version__
 from distinctad_jax.data.tables import read_table
 from distinctad_jax.errors import BadInput, BadUsage
-from distinctad_jax.evaluation.predictions import Predictions, read_predictions, told
+from distinctad_jax.evaluation.predictions import Predictions, read_predictions
 from distinctad_jax.metrics import java
 from distinctad_jax.metrics.baselines import CONSTANT, constant, copy_neighbour, nearest, shuffled
 from distinctad_jax.metrics.characters import Resolver, names_only
@@ -249,7 +249,7 @@ def predictions_of(
     found = read_predictions(
         paths, references=Path(references) if references else None, encoding=encoding, columns=columns
     )
-    for line in told(found):
+    for line in found.bad:
         say(line)
     if not drop_bad_rows:
         found.refuse_bad()

@@ -53,6 +53,14 @@ def recall_at_k(
     Units:  fraction 0..1.
     Errors: ValueError unless 1 <= k <= window, or if a similarity is not finite.
     Source: R@k/N of AutoAD-II; the ways to treat tails, short groups and ties are ours to choose.
+
+    Nine rows, N = 4: windows begin at rows 0, 2 and 4, so row 8 is never asked and there are 12 decisions. Row 0
+    likes all others of its window better than its own reference, rows 1, 6 and 7 one of them:
+
+    >>> likes = np.eye(9) / 2
+    >>> likes[0, 1:4] = likes[1, 0] = likes[6, 7] = likes[7, 6] = likes[8, :8] = 1
+    >>> [round(recall_at_k(lambda rows: likes[np.ix_(rows, rows)], k, 4, ["m"] * 9).value, 3) for k in (1, 3)]
+    [0.667, 0.917]
     """
     parts = recall_parts(similarity, k, window, groups, tail=tail, short=short, ties=ties)
     seen = parts[parts[:, 1] > 0]

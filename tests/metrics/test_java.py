@@ -1,5 +1,6 @@
 """METEOR through Java, where there is one, and a clear word where there is none."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,30 @@ def test_meteor_speaks_the_programs_language(java):
         'while read line; do case "$line" in EVAL*) echo 0.5; echo 0.25; echo 0.4;; *) echo "1 2 3";; esac; done'
     )
     assert meteor(["a", "||| b"], [["a"], ["b", "c"]], jar) == (0.4, [0.5, 0.25])
+
+
+def test_spice_speaks_the_programs_language(java, tmp_path):
+    """It is asked with rows as JSON, in the program's own folder, and answers in any order."""
+    answer = [{"image_id": row, "scores": {"All": {"f": f}}} for row, f in ((1, 0.25), (0, 0.75))]
+    (tmp_path / "answer.json").write_text(json.dumps(answer))
+    jar = java('cp "$4" asked.json; [ "$5" = -out ] && cp answer.json "$6"')
+    assert spice(["a dog", 'a "cat"'], [["one dog"], ["x", "y"]], jar) == (0.5, [0.75, 0.25])
+    assert json.loads((tmp_path / "asked.json").read_text()) == [
+        {"image_id": 0, "test": "a dog", "refs": ["one dog"]},
+        {"image_id": 1, "test": 'a "cat"', "refs": ["x", "y"]},
+    ]
+
+
+def test_spice_finds_what_a_sentence_says():
+    """With the real program: the same sentence is a whole match, another scene none."""
+    try:
+        whole, rows = spice(
+            ["a man opens a red door", "a dog"], [["a man opens a red door"], ["snow"]], find_jar("spice")
+        )
+    except BadEnvironment as error:
+        pytest.skip(str(error))
+    assert rows == [1.0, 0.0]
+    assert whole == 0.5
 
 
 def test_a_program_that_ends_early_is_no_score(java):

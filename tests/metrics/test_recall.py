@@ -1,6 +1,9 @@
+import doctest
+
 import numpy as np
 import pytest
 
+from distinctad_jax.metrics import recall
 from distinctad_jax.metrics.recall import hits, recall_at_k, windows_of
 from distinctad_jax.metrics.similarity import SIMILARITIES, given, unigram_f1
 
@@ -57,6 +60,13 @@ def test_a_window_never_spans_two_movies():
     found = recall_at_k(compare, 1, 4, ["a"] * 6 + ["b"] * 3 + ["c"] * 4)
     assert seen == [range(4), range(2, 6), range(9, 13)]
     assert found == (1.0, 10, 3, 3, 1)
+
+
+def test_the_worked_example_of_the_docstring():
+    """The decisions of the published script's example, 8 and 11 of 12; its similarities need published weights."""
+    found = doctest.testmod(recall)
+    assert found.attempted == 3
+    assert found.failed == 0
 
 
 def test_pooled_counts_windows_and_per_group_counts_movies():
