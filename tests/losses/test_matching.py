@@ -1,4 +1,4 @@
-"""Stage I's losses against a restatement of their equations in float64, and the invariants that follow from them."""
+"""What follows from the equations of Stage I's losses; test_losses_restated.py holds the equations."""
 
 import jax
 import jax.numpy as jnp
@@ -24,43 +24,6 @@ def unit(x):
 def log_sum(values):
     values = np.asarray(values, np.float64)
     return values.max() + np.log(np.exp(values - values.max()).sum())
-
-
-def restated_global(video, sentence, scale, same=None):
-    logits = scale * unit(video.astype(np.float64)) @ unit(sentence.astype(np.float64)).T
-    total = 0.0
-    for b in range(len(logits)):
-        there = [c for c in range(len(logits)) if c == b or same is None or not same[b, c]]
-        total += log_sum(logits[b, there]) - logits[b, b] + log_sum(logits[there, b]) - logits[b, b]
-    return total / 2 / len(logits)
-
-
-def restated_frame_word(frames, frames_real, words, words_real, direction, positives, same=None):
-    """Section 1.3 of the method, pair by pair; attention temperature 0.1, temperature 0.07."""
-    frames, words = unit(frames.astype(np.float64)), unit(words.astype(np.float64))
-    batch = len(frames)
-
-    def instances(b, c):
-        """Scores of bag b's instances with partner c: frames of b, or words of b with the frames of c."""
-        if direction == "word_to_frame":
-            seen = frames[c][frames_real[c]]
-            return [(seen @ word).max() / 0.07 for word in words[b][words_real[b]]] if len(seen) else []
-        said, scores = words[c][words_real[c]], []
-        for frame in frames[b][frames_real[b]] if len(said) else []:
-            shares = np.exp(said @ frame / 0.1)
-            scores.append(frame @ unit((shares / shares.sum()) @ said) / 0.07)
-        return scores
-
-    losses = []
-    for b in range(batch):
-        positive = instances(b, b)
-        others = [c for c in range(batch) if c != b and (same is None or not same[b, c])]
-        usable = [c for c in others if words_real[c].any() and frames_real[c].any()]
-        negative = [score for c in usable for score in [*instances(b, c), *instances(c, b)]]
-        if positive and positives == "matched":
-            positive = [max(positive)]
-        losses.append(log_sum([*positive, *negative]) - log_sum(positive) if positive and negative else 0.0)
-    return np.mean(losses)
 
 
 @pytest.fixture
@@ -138,21 +101,6 @@ def test_a_device_holds_its_share_of_a_chunk_and_no_more(direction):
     assert whole > matrix  # what is measured is the matrix
     assert chunked < 10 * most * 4 // 8  # a device's share of a chunk, and what is computed from it
     assert chunked < whole / 20 and chunked < 2.5 * half
-
-
-@pytest.mark.parametrize("same", [None, twins((0, 2), (1, 4))])
-def test_global_matching_equals_its_equations(batch, same):
-    video, sentence = batch[0][:, 0], batch[2][:, 0]
-    got = global_matching(jnp.asarray(video), jnp.asarray(sentence), jnp.float32(9.0), same)
-    np.testing.assert_allclose(got, restated_global(video, sentence, 9.0, same), rtol=1e-5)
-
-
-@pytest.mark.parametrize("same", [None, twins((0, 2), (1, 4))])
-@pytest.mark.parametrize(("direction", "positives"), SWITCHES)
-def test_frame_word_matching_equals_its_equations(batch, direction, positives, same):
-    got = frame_word_matching(*batch, direction=direction, positives=positives, same=same)
-    expected = restated_frame_word(*batch, direction, positives, same)
-    np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
 def test_a_batch_of_one_has_nothing_to_tell_apart(batch):
