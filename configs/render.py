@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from distinctad_jax.config import choose
 
-TOY = {"seed": 0, "train": 100, "val": 2, "test": 10, "stills": 40_960, "still_size": 64, "workers": 2}
+TOY = {"seed": 0, "train": 88, "val": 2, "test": 10, "stills": 38_400, "still_size": 64, "workers": 2}
 TINY = TOY | {"train": 2, "val": 1, "test": 1, "stills": 64, "scenes": (2, 2), "clips": (6, 6), "workers": 1}
 
 
