@@ -78,7 +78,12 @@ def workdir(demo: Path, tmp_path: Path) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the demo is slow, whichever of these tests happens to come first and make it."""
+    """What needs the demo is slow, whichever of these tests happens to come first and make it.
+
+    With `-n 2` one process runs all of these, so that the demo is made once, and each file's tests stay together.
+    """
     for item in items:
-        if "demo" in getattr(item, "fixturenames", ()):
+        needs_demo = "demo" in getattr(item, "fixturenames", ())
+        if needs_demo:
             item.add_marker(pytest.mark.slow)
+        item.add_marker(pytest.mark.xdist_group("demo" if needs_demo else item.path.name))

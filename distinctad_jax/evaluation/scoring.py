@@ -14,14 +14,17 @@ from distinctad_jax import __version__
 from distinctad_jax.data.tables import read_table
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.evaluation.predictions import Predictions, read_predictions
-from distinctad_jax.metrics import java
+from distinctad_jax.metrics.action_score import action_score
 from distinctad_jax.metrics.baselines import CONSTANT, constant, copy_neighbour, nearest, shuffled
 from distinctad_jax.metrics.characters import Resolver, names_only
 from distinctad_jax.metrics.corpus import Corpus, Row, in_time_order
 from distinctad_jax.metrics.coverage import Spans
-from distinctad_jax.metrics.judged import Judge, llm_ad_eval
+from distinctad_jax.metrics.judges import ActionJudge, Judge
+from distinctad_jax.metrics.llm_ad_eval import llm_ad_eval
+from distinctad_jax.metrics.meteor import meteor
 from distinctad_jax.metrics.scores import Policy, meaning, tallies, word_overlap
 from distinctad_jax.metrics.similarity import SIMILARITIES
+from distinctad_jax.metrics.spice import spice
 from distinctad_jax.metrics.statistics import Interval, draws, interval
 from distinctad_jax.metrics.tally import Tally, mean_of_rows, of_movies
 
@@ -39,7 +42,8 @@ class Setup:
 
     similarity: a name of `SIMILARITIES`; not read if there is a `bertscore`. cast: names for each movie, for CRITIC,
     with `resolve` as co-reference and `resolver` its name. dialogue: spans of speech of a movie. programs: jars
-    of `meteor` and `spice`. judges: rate each row (LLM-AD-eval). resamples: of the bootstrap, 0 for no intervals.
+    of `meteor` and `spice`. judges: rate each row (LLM-AD-eval), or look for its `actions` (action score).
+    resamples: of the bootstrap, 0 for no intervals.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -50,7 +54,7 @@ class Setup:
     resolver: str = "names only, no co-reference"
     dialogue: Callable[[str], Spans | None] | None = None
     programs: Mapping[str, Path] = field(default_factory=dict)
-    judges: Sequence[Judge] = ()
+    judges: Sequence[Judge | ActionJudge] = ()
     file_order: bool = False
     resamples: int = 1000
     seed: int = 0
@@ -84,7 +88,7 @@ class Setup:
     def _others(self, corpus: Corpus, found: dict[str, Tally]) -> dict[str, Tally]:
         """Adds what programs and judges say."""
         for tool, jar in self.programs.items():
-            run = java.meteor if tool == "meteor" else java.spice
+            run = meteor if tool == "meteor" else spice
             texts = (corpus.said, corpus.wanted) if tool == "meteor" else (
                 corpus.predictions, [list(row.references) for row in corpus.rows]
             )  # fmt: skip
@@ -92,7 +96,10 @@ class Setup:
             each = mean_of_rows(np.array(rows), corpus.movies)
             found[tool.upper()] = of_movies(each.by_movie.tolist(), whole) if tool == "meteor" else each
         for judge in self.judges:
-            judged = llm_ad_eval(corpus.predictions, corpus.references, judge)
+            if isinstance(judge, ActionJudge):
+                judged = action_score(corpus.predictions, [row.actions for row in corpus.rows], judge)
+            else:
+                judged = llm_ad_eval(corpus.predictions, corpus.references, judge)
             found[f"{judged.name} ({judged.judge})"] = mean_of_rows(judged.rows, corpus.movies)
         return found
 
@@ -185,13 +192,13 @@ def scored(corpus: Corpus, found: Mapping[str, Tally], drawn: np.ndarray | None)
 
 
 def factor(name: str) -> float:
-    """What a score is multiplied by for print: judges' ratings stay as they are."""
+    """What a score is multiplied by for print: LLM-AD-eval's 0..5 stays as it is."""
     return 1.0 if name.startswith("LLM-AD-eval") else 100.0
 
 
 def better(name: str) -> str:
     """Which way a score is better; judges' ratings are better higher."""
-    return "higher" if name.startswith("LLM-AD-eval") else meaning(name).better
+    return "higher" if name.startswith(("LLM-AD-eval", "action score")) else meaning(name).better
 
 
 def _times(value: float, times: float) -> float | None:

@@ -15,7 +15,8 @@ from distinctad_jax.text.distinct import words
 class Row(NamedTuple):
     """What was said of a clip and what should have been; start and end in seconds, NaN if unknown.
 
-    `others` are further references; `said` is when the prediction is spoken, if that is not the clip's own time.
+    `others` are further references; `said` is when the prediction is spoken, if that is not the clip's own time;
+    `actions` are the phrases for what is done in the clip, which the action score looks for.
     """
 
     movie: str
@@ -26,6 +27,7 @@ class Row(NamedTuple):
     others: tuple[str, ...] = ()
     said: tuple[float, float] | None = None
     key: str = ""
+    actions: tuple[str, ...] = ()
 
     @property
     def references(self) -> tuple[str, ...]:

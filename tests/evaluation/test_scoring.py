@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from places import REPOSITORY
 
@@ -235,6 +236,26 @@ def test_a_judge_is_named_with_its_score():
     found = score(made(20, 1), setup=Setup(judges=[Judge()], resamples=0))
     assert found.values["LLM-AD-eval (a coin, temperature 0)"] == 2 and "a coin" in found.header["judge"]
     assert "a coin" in written(found, "markdown")
+
+
+def test_an_action_judge_looks_for_the_actions_of_a_row():
+    class Judge:
+        identity = "equal words"
+
+        def phrases(self, text):
+            return text.split(" and ")
+
+        def verb(self, phrase):
+            return phrase.split()[0]
+
+        def similarity(self, actions, phrases):
+            return np.array([[float(one == other) for other in phrases] for one in actions])
+
+    rows = [Row("m", at, at + 1.0, "runs and eats", "x", actions=(("runs",), ("sits",), ())[at]) for at in range(3)]
+    found = score(rows, setup=Setup(judges=[Judge()], resamples=0))
+    # Of three rows one has no actions; one action is told, one is not: the mean of (1 - .25) * 2 and (0 - .25) * 2.
+    assert found.values["action score (equal words)"] == pytest.approx(50)
+    assert "equal words" in written(found, "markdown") and "equal words" in found.header["judge"]
 
 
 def test_forms_agree_and_are_written_where_asked(put, tmp_path, capsys):

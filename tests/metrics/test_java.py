@@ -1,4 +1,4 @@
-"""METEOR through Java, where there is one, and a clear word where there is none."""
+"""METEOR and SPICE through Java, where there is one, and a clear word where there is none."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from distinctad_jax.errors import BadEnvironment
-from distinctad_jax.metrics.java import find_jar, meteor, spice
+from distinctad_jax.metrics.java import find_jar
+from distinctad_jax.metrics.meteor import meteor
+from distinctad_jax.metrics.spice import spice
 from distinctad_jax.metrics.tokenise import tokenised
 
 
