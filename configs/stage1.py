@@ -18,6 +18,7 @@ STAGE1 = {
     "adapter_width": 512,
     "dtype": "float32",
     "remat": False,
+    "workers": 0,  # processes that decode; threads do until many cores wait for pictures
     "loss": {
         "clip_sentence": 1.0,
         "frame_word": 1.0,

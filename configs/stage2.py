@@ -15,6 +15,8 @@ STAGE2 = {
     "clips": 8,
     "stride": 1,
     "frames": 8,
+    "shuffle": "window",
+    "workers": 0,
     # From frames to visual tokens, and what the clips of a window share.
     "seeing": {
         "tokens": 32,

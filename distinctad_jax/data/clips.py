@@ -5,7 +5,8 @@ What cannot be decoded is reported clip by clip, and the rest goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from distinctad_jax.movie.movie import Clip, Movie
 from distinctad_jax.movie.span import Span
 
 NEAR = 30.0  # s; dialogue that begins so near a clip goes with it
-_Seen = tuple[list[bytes], np.ndarray]  # JPEG files and their times
+_Seen = tuple[list[bytes], np.ndarray, int]  # JPEG files, their times, and how many stand for lost ones
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class PixelClips:
     def __call__(self, movie: Movie, bad: list[BadClip]) -> Iterator[ClipRecord]:
         """The clips of a movie in time order; those without one picture are added to `bad`."""
         source = self._from_video(movie, bad) if movie.video else self._from_own_files(movie, bad)
-        for clip, (jpegs, times) in source:
-            yield record(movie, clip, times, frames=jpegs)
+        for clip, (jpegs, times, lost) in source:
+            yield record(movie, clip, times, frames=jpegs, lost=lost)
 
     def _jpegs(self, pictures: np.ndarray) -> list[bytes]:
         return [
@@ -49,45 +50,46 @@ class PixelClips:
     def _from_video(self, movie: Movie, bad: list[BadClip]) -> Iterator[tuple[Clip, _Seen]]:
         """One pass over the film; a clip waits only for those that begin before it."""
         assert movie.video is not None
-        clips, ready, following = movie.clips, {}, 0
+        clips, ready, shown, following = movie.clips, {}, set(), 0
         problems: list[str] = []
-        try:
-            spans = [clip.span for clip in clips]
-            for place, frames, times in read_frames(
-                movie.video, spans, self.frames, self.size, rule=self.rule, problems=problems
-            ):
-                ready[place] = self._jpegs(frames), times
-                while following in ready:
-                    yield clips[following], ready.pop(following)
+        lost: dict[int, int] = {}
+        spans = [clip.span for clip in clips]
+        found = read_frames(movie.video, spans, self.frames, self.size, rule=self.rule, problems=problems, lost=lost)
+        with _noted(problems):
+            for place, frames, times in found:
+                ready[place] = self._jpegs(frames), times, lost.get(place, 0)
+                while following in ready or lost.get(following) == self.frames:
+                    if following in ready:
+                        shown.add(following)
+                        yield clips[following], ready.pop(following)
                     following += 1
-        except BadInput as problem:
-            problems.append(problem.what)
-        why = "; ".join(problem.removeprefix(f"{movie.video}: ") for problem in problems) or "no picture there"
-        for place in range(following, len(clips)):
-            if place in ready:
-                yield clips[place], ready[place]
-            else:
-                bad.append(_left_out(movie.key, clips[place], movie.video, why))
+        for place in sorted(ready):
+            shown.add(place)
+            yield clips[place], ready[place]
+        why = _why(problems, movie.video)
+        bad.extend(_left_out(movie, clip, movie.video, why) for place, clip in enumerate(clips) if place not in shown)
 
     def _from_own_files(self, movie: Movie, bad: list[BadClip]) -> Iterator[tuple[Clip, _Seen]]:
         for clip in movie.clips:
             path = clip.footage.path if clip.footage else Path(movie.key)
-            try:
+            problems: list[str] = []
+            lost: dict[int, int] = {}
+            seen: _Seen | None = None
+            with _noted(problems):
                 if clip.footage is None:
                     raise BadInput("no video", where=path)
                 if clip.footage.numbers:
-                    yield clip, self._numbered(clip)
-                    continue
-                problems: list[str] = []
-                local = Span(0.0, clip.span.seconds)
-                read = read_frames(path, [local], self.frames, self.size, rule=self.rule, problems=problems)
-                for _, frames, times in read:
-                    yield clip, (self._jpegs(frames), times + np.float32(clip.span.start))
-                    break
+                    seen = self._numbered(clip)
                 else:
-                    bad.append(_left_out(movie.key, clip, path, "; ".join(problems) or "no picture there"))
-            except BadInput as problem:
-                bad.append(_left_out(movie.key, clip, path, problem.what))
+                    local = Span(0.0, clip.span.seconds)
+                    for _, frames, times in read_frames(
+                        path, [local], self.frames, self.size, rule=self.rule, problems=problems, lost=lost
+                    ):
+                        seen = self._jpegs(frames), times + np.float32(clip.span.start), lost.get(0, 0)
+            if seen is None:
+                bad.append(_left_out(movie, clip, path, _why(problems, path)))
+            else:
+                yield clip, seen
 
     def _numbered(self, clip: Clip) -> _Seen:
         assert clip.footage is not None
@@ -97,7 +99,7 @@ class PixelClips:
         pictures = read_numbered(clip.footage.path, chosen, self.size)
         # The table says which pictures show the clip, not when: the first is taken to stand at its start.
         times = np.array([clip.span.start + (number - numbers[0]) / RATE for number in chosen], np.float32)
-        return self._jpegs(pictures), times
+        return self._jpegs(pictures), times, 0
 
 
 @dataclass(frozen=True)
@@ -121,14 +123,14 @@ class FeatureClips:
             if width != self.width:
                 raise BadInput(f"features of width {width}, needed {self.width}", where=store.path)
         except BadInput as problem:
-            bad.extend(_left_out(movie.key, clip, self.store, problem.what) for clip in movie.clips)
+            bad.extend(_left_out(movie, clip, self.store, problem.what) for clip in movie.clips)
             return
         for clip in movie.clips:
             wanted = moments(clip.span, self.frames, self.rule)
             rows = chosen_frames(clip.span, self.frames, wanted, self.fps, length)
             if not rows:
                 why = f"the features end at {length / self.fps:.1f} s"
-                bad.append(_left_out(movie.key, clip, self.store, why))
+                bad.append(_left_out(movie, clip, self.store, why))
                 continue
             times = np.array(rows, np.float32) / self.fps
             yield record(movie, clip, times, features=clip_vectors(store, movie.key, rows))
@@ -150,5 +152,18 @@ def record(movie: Movie, clip: Clip, times: np.ndarray, **seen: object) -> ClipR
     )
 
 
-def _left_out(movie: str, clip: Clip, path: Path, why: str) -> BadClip:
-    return BadClip(movie, str(path), clip.span.start, clip.span.end, why)
+@contextlib.contextmanager
+def _noted(problems: list[str]) -> Iterator[None]:
+    """Adds a fault of the input to `problems`, and goes on."""
+    try:
+        yield
+    except BadInput as problem:
+        problems.append(problem.what)
+
+
+def _why(problems: Sequence[str], path: Path) -> str:
+    return "; ".join(problem.removeprefix(f"{path}: ") for problem in problems) or "no picture there"
+
+
+def _left_out(movie: Movie, clip: Clip, path: Path, why: str) -> BadClip:
+    return BadClip(movie.key, str(path), clip.span.start, clip.span.end, why)

@@ -18,7 +18,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from distinctad_jax.data.builder import RawBytes, clip_of, data_folder, shard_path
+from distinctad_jax.data.builder import clip_of, data_folder, shard_path
 from distinctad_jax.data.ledger import (
     AGAIN,
     ClipRecord,
@@ -124,7 +124,7 @@ def pack_records(
       most_bad: the share of clips that may be left out.
       per_shard: clips after which a shard is closed.
       progress: hears (clips done, of how many).
-    Returns: the clips that were left out.
+    Returns: the clips that were left out, and those that are damaged but kept.
     Errors: as `write_records`; BadInput, naming file and time, if more clips are bad.
     """
     shards = plan({split: movies for split, movies in splits.items() if movies}, per_shard)
@@ -137,10 +137,11 @@ def pack_records(
             progress(done, count)
 
     def check(bad: Sequence[BadClip]) -> None:
-        if len(bad) > most_bad * count:
-            told = f"{bad[0]}; {len(bad)} of {count} clips are bad, {most_bad:.2%} may be"
-            what = told.removeprefix(f"{bad[0].file}: ")
-            raise BadInput(what, where=bad[0].file, mend="mend or leave out the video, or raise max_bad_clips")
+        lost = [clip for clip in bad if not clip.kept]
+        if len(lost) > most_bad * count:
+            told = f"{lost[0]}; {len(lost)} of {count} clips are bad, {most_bad:.2%} may be"
+            what = told.removeprefix(f"{lost[0].file}: ")
+            raise BadInput(what, where=lost[0].file, mend="mend or leave out the video, or raise max_bad_clips")
 
     with whole_folder(Path(folder).absolute(), f"{identity} {variant} {feature_width} {shards!r}") as partial:
         store = Store(partial, variant, feature_width)
@@ -208,18 +209,19 @@ class Records:
             return []
         source = self._open()
         try:
-            return [clip_of(example) for example in source.__getitems__(numbers)]
-        except (RuntimeError, ValueError, IndexError) as error:
+            # For several records array_record starts threads, which takes longer than to read one.
+            read = [source[numbers[0]]] if len(numbers) == 1 else source.__getitems__(numbers)
+            return [clip_of(record) for record in read]
+        except Exception as error:  # array_record and protobuf have classes of errors of their own
             what = f"one of the records {_brief(numbers)} cannot be read ({type(error).__name__}: {error})"
             raise BadInput(what, where=f"{self._data}:{self.split}", mend=AGAIN) from error
 
     def _open(self) -> Any:
         with self._lock:
             if self._source is None:
-                decoders = {"frames": RawBytes()} if self.variant == "pixels" else None
                 try:
                     builder: Any = tfds.builder_from_directory(self._data)
-                    source = builder.as_data_source(split=self.split, decoders=decoders)
+                    source = builder.as_data_source(split=self.split).data_source
                     found = len(source)
                 except (OSError, ValueError, KeyError, RuntimeError) as error:
                     what = f"not a readable TFDS dataset ({type(error).__name__}: {error})"

@@ -8,10 +8,12 @@ variable frame rate, with an offset start or with edit lists are read as a playe
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing import Any, BinaryIO
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -34,16 +37,36 @@ MEND = "give a video file such as .mp4, .mkv or .webm, or convert it with ffmpeg
 _FAR = 8.0  # s; a seek decodes half a group of pictures for nothing, so it must jump over several groups
 _LATEST = 1e9  # s; later moments would not fit the integers of a time base of nanoseconds
 _SLACK = 0.5  # s; sound often goes on for so long after the last picture, and the stated length may include it
+_PAUSE = 1.0  # s; so long a pause between pictures of a broadcast stream means that some are lost
+_UNACCOUNTED = 1024  # bytes between two packets; Matroska's own headers take some dozens
+_AHEAD = 16  # packets; no picture waits for more than 16 others before it is shown
+_SMALL = 640 * 360  # pixels of a picture; decoding smaller ones in threads costs more than it gains
 _SAME = 1e-6  # s; times that differ by less are one time written in two time bases
 
 
 @dataclass
 class Damage:
-    """What went wrong on the way through a film, for one report at the end."""
+    """What went wrong on the way through a film, for one report at the end.
+
+    `packets` could not be decoded, `pictures` were decoded with errors, `holes` are stretches of the file without
+    sense, `backward` counts pictures whose clock runs backward.
+    """
 
     packets: int = 0
+    pictures: int = 0
+    holes: int = 0
     backward: int = 0
     notes: list[str] = field(default_factory=list)
+
+    def note(self) -> None:
+        """Puts the counts into words; once, at the end."""
+        told = {
+            "packets are damaged and could not be decoded": self.packets,
+            "pictures are damaged": self.pictures,
+            "stretches of the file are lost": self.holes,
+            "pictures whose time runs backward were left out": self.backward,
+        }
+        self.notes += [f"{count} {what}" for what, count in told.items() if count]
 
     def tell(self, path: Path, problems: list[str] | None) -> None:
         """Adds what was found to `problems`; BadInput if there is something to tell and nobody to hear it."""
@@ -54,11 +77,25 @@ class Damage:
 
 
 class Film:
-    """The first video stream of a file that is not a cover picture; made by `opened`."""
+    """The first video stream of a file that is not a cover picture; made by `opened`.
+
+    Of the picture that `pictures` has last yielded, `whole` says whether it was decoded without fault, from whole
+    ones; `gap` whether pictures were lost between it and the one before.
+    """
 
     def __init__(self, path: Path, container: InputContainer, stream: VideoStream):
         self.path, self.container, self.stream = path, container, stream
-        self.damage = Damage()
+        self.damage, self.whole, self.gap = Damage(), True, False
+        self._broken = False  # what is decoded now rests on damaged pictures, until the next key picture
+        self._lost = False  # something was lost since the last picture
+        self._zero: int | None = None
+        self._wanted: list[int] | None = None
+        formats = set(container.format.name.split(","))
+        self._accounted = bool(formats & {"matroska", "webm"})
+        self._steady = bool(formats & {"mpegts", "mpeg"})
+        # Where a packet is a whole picture that will be shown, it may be passed over.
+        self._sampled = bool(formats & {"mov", "matroska"}) and stream.codec_context.name in ("h264", "hevc")
+        self._about = 1 + int(_SAME / self._base)
 
     @property
     def has_audio(self) -> bool:
@@ -69,10 +106,13 @@ class Film:
         base = self.stream.time_base  # a Fraction, or with av 19 a rational of its own
         return Fraction(base.numerator, base.denominator) if base else Fraction(1, 1000)
 
-    def pictures(self, next_wanted: Callable[[], float]) -> Iterator[tuple[float, VideoFrame]]:
+    def pictures(
+        self, next_wanted: Callable[[], float], moments: Sequence[float] | None = None
+    ) -> Iterator[tuple[float, VideoFrame]]:
         """Yields `(time, picture)` in order of time, the first at 0 s.
 
-        Leaps to the key picture before `next_wanted()` whenever that moment is far ahead.
+        Leaps to the key picture before `next_wanted()` whenever that moment is far ahead. Of `moments`, in order of
+        time, the pictures on screen are yielded; others may be left out, if no other picture is made from them.
 
         Errors: BadInput if not one picture could be decoded. Damage further on is counted in `self.damage`.
         """
@@ -80,9 +120,14 @@ class Film:
         first = next(frames, None)
         if first is None or first.pts is None:
             raise BadInput("not one picture could be decoded", where=self.path, mend=MEND)
-        zero, now, sought = first.pts, 0.0, 0.0
+        self._zero = zero = first.pts
+        now, sought = 0.0, 0.0
         base = self._base
         ticks, seconds = base.denominator, base.numerator  # a Fraction for every picture would cost as much as some
+        if moments is not None and self._sampled:
+            self._wanted = [zero + int(min(moment, _LATEST) / base) for moment in moments]
+        longest = self._longest_pause()
+        self._mark(first)
         yield 0.0, first
         while True:
             target = next_wanted()
@@ -96,25 +141,102 @@ class Film:
             if time <= now:  # after a leap: seen already; otherwise a clock that runs backward
                 self.damage.backward += sought == 0.0
                 continue
+            if time - now > longest and now > sought:
+                self._lose(holes=1)
             now = time
+            self._mark(frame)
             yield now, frame
 
+    def _mark(self, frame: VideoFrame) -> None:
+        before, self.whole = self.whole, not self._broken
+        self.gap, self._lost = self._lost or not (before and self.whole), False
+
+    def _lose(self, **counts: int) -> None:
+        """Something is lost here, and what follows is not whole before the next key picture."""
+        self._broken = self._lost = True
+        for name, count in counts.items():
+            setattr(self.damage, name, getattr(self.damage, name) + count)
+
+    def _longest_pause(self) -> float:
+        """Seconds between two pictures beyond which some are lost; there is no such limit where rates may vary."""
+        rate = self.stream.average_rate or self.stream.base_rate
+        return max(_PAUSE, 5 / float(rate)) if self._steady and rate else float("inf")
+
+    def lasts(self, frame: VideoFrame) -> float:
+        """How long a picture is on screen, in seconds, as far as is known: as its packet says, else by the rate."""
+        rate = self.stream.average_rate or self.stream.base_rate
+        return max(float((frame.duration or 0) * self._base), 1 / float(rate) if rate else 0.1)
+
     def _decoded(self) -> Iterator[VideoFrame]:
-        packets = self.container.demux(self.stream)
+        """The pictures from here on; those before the first key picture may lack what they rest on: no damage."""
+        landed = False
+        for packet, losses in self._chosen_packets() if self._sampled else self._packets():
+            if losses and landed:
+                self._lose(**losses)
+            try:
+                frames = packet.decode()
+            except FFmpegError:
+                self._lose(packets=1)
+                continue
+            for frame in frames:
+                if not isinstance(frame, VideoFrame) or frame.pts is None:
+                    continue
+                if frame.is_corrupt and landed:
+                    self._lose(pictures=1)
+                elif frame.key_frame and not frame.is_corrupt:
+                    self._broken, landed = False, True
+                yield frame
+
+    def _packets(self) -> Iterator[tuple[Packet, dict[str, int]]]:
+        """The packets of the stream in order of decoding, an empty one at the end, and what was lost before each."""
+        # Matroska's reader passes over what makes no sense without a word: only the places of packets tell.
+        packets = self.container.demux() if self._accounted else self.container.demux(self.stream)
+        end, mine, losses = 0, self.stream.index, {}
         while True:
             try:
                 packet = next(packets, None)
             except (FFmpegError, OSError):
                 self.damage.packets += 1
-                packet = None
+                return
             if packet is None:
                 return
-            try:
-                frames = packet.decode()
-            except FFmpegError:
-                self.damage.packets += 1
-                continue
-            yield from (frame for frame in frames if isinstance(frame, VideoFrame) and frame.pts is not None)
+            if self._accounted and packet.pos is not None:
+                if end and packet.pos > end + _UNACCOUNTED:
+                    losses = {"holes": 1}
+                end = max(end, packet.pos + packet.size)
+            if packet.stream.index == mine:
+                yield packet, {"packets": 1} if packet.is_corrupt else losses
+                losses = {}
+
+    def _chosen_packets(self) -> Iterator[tuple[Packet, dict[str, int]]]:
+        """As `_packets`, with the decoder told to pass over pictures that no moment shows and no other rests on.
+
+        A picture is on screen until the next one, which may come later in the file: so some packets are read ahead.
+        Where the next one is not known the picture is decoded.
+        """
+        ahead: deque[tuple[Packet, dict[str, int]]] = deque()
+        known: list[int] = []
+        packets = self._packets()
+        while True:
+            while len(ahead) < _AHEAD and (found := next(packets, None)) is not None:
+                ahead.append(found)
+                if found[0].pts is not None and not found[0].is_discard:
+                    bisect.insort(known, found[0].pts)
+            if not ahead:
+                return
+            self.stream.codec_context.skip_frame = "DEFAULT" if self._shown(ahead[0][0], known) else "NONREF"
+            del known[: max(len(known) - 4 * _AHEAD, 0)]
+            yield ahead.popleft()
+
+    def _shown(self, packet: Packet, known: list[int]) -> bool:
+        """Whether one of the wanted moments may show the picture of a packet."""
+        if self._wanted is None or packet.pts is None:
+            return True
+        place = bisect.bisect_left(self._wanted, packet.pts - self._about)
+        if place == len(self._wanted):
+            return False
+        following = bisect.bisect_right(known, packet.pts)
+        return following == len(known) or self._wanted[place] <= known[following] + self._about
 
     def _leap(self, zero: int, target: float, now: float) -> Iterator[VideoFrame] | None:
         """The pictures from a key picture at or before `target` on; None if the file cannot be sought in."""
@@ -125,6 +247,7 @@ class Film:
                 self.container.seek(zero + int(start / self._base), stream=self.stream, backward=True)
             except (FFmpegError, OSError):
                 return None
+            self._broken = self._lost = False
             frames = self._decoded()
             first = next(frames, None)
             landed = None if first is None or first.pts is None else float((first.pts - zero) * self._base)
@@ -161,10 +284,6 @@ class Film:
         """How long the last picture, at `time`, may be held: for ever, unless the film broke off before its end."""
         lasts = float((last.duration or 0) * self._base)
         end, declared = time + lasts, self.declared()
-        if self.damage.packets:
-            self.damage.notes.append(f"{self.damage.packets} packets are damaged and could not be decoded")
-        if self.damage.backward:
-            self.damage.notes.append(f"{self.damage.backward} pictures whose time runs backward were left out")
         if declared is None or declared <= end + max(_SLACK, 2 * lasts):
             return float("inf")
         self.damage.notes.append(f"decoded to {clock(end)} of {clock(declared)}")
@@ -243,5 +362,5 @@ def _chosen(container: InputContainer, path: Path) -> VideoStream:
             f"pictures of {width}x{height}, over {MAX_PIXELS} pixels", where=path, mend="scale it down with ffmpeg"
         )
     stream.codec_context.options = _LIMIT  # those given at the opening reach the probe only
-    stream.thread_type = "AUTO"
+    stream.thread_type = "AUTO" if width * height > _SMALL else "SLICE"
     return stream

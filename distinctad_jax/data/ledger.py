@@ -30,7 +30,8 @@ AGAIN = "write the records again"
 class ClipRecord:
     """One clip with all that training needs of it; `frames` are JPEG files, or `features` what a tower made of them.
 
-    `cast` is whoever plays in the movie, `seen` those of them that were found in the clip's pictures.
+    `cast` is whoever plays in the movie, `seen` those of them that were found in the clip's pictures. `lost` frames
+    could not be decoded, and others stand for them; the account of packing has it, the record has not.
 
     Shapes: `features` [frames width], float16; `frame_times` has one entry for each frame.
     Units:  seconds from the first frame of the movie; kept to the millisecond.
@@ -47,6 +48,7 @@ class ClipRecord:
     cast: tuple[str, ...] = ()
     dialogue: tuple[Line, ...] = ()
     seen: tuple[str, ...] = ()
+    lost: int = 0
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ from distinctad_jax.text.prompt import NamesConfig
 from distinctad_jax.text.tokenizers import Tokenizer, clip_ids, clip_words_real
 
 THREADS = 4
-PREFETCHED = 8  # items, not batches; Grain's own default would hold gigabytes of frames
 SHUFFLES = ("window", "movie")
 PLAIN_RULE = DistinctConfig()
 NEIGHBOURHOOD = 8  # clips of one movie nearer than this look alike
@@ -38,11 +37,16 @@ class Batches:
 
     `items` counts the clips or windows of one pass, `truncated` the descriptions of the split that were cut to fit,
     `step` is the batch that `next` will give. Batches for training never end; others end after `len(batches)`.
+
+    Args:
+      plan: what is in the stream of items, cheap to make; `make` makes the arrays of a whole batch of them, so that
+        each picture is decoded where it will stay. Each thread makes a batch, so as many are ahead as threads.
     """
 
     def __init__(
         self,
-        dataset: Any,
+        plan: Any,
+        make: Callable[[Sequence[Any]], Arrays],
         batch: int,
         *,
         items: int,
@@ -55,19 +59,14 @@ class Batches:
     ):
         if batch < 1 or batch % hosts or not 0 <= host < hosts:
             raise ValueError(f"a batch is shared evenly by the hosts: batch {batch}, host {host} of {hosts}")
-        self.items, self.truncated, self._batch = items, truncated, batch
+        self.items, self.truncated, self.step = items, truncated, 0
+        self._plan, self._make, self._batch, self._host, self._hosts = plan, make, batch, host, hosts
         self._steps = -(-items // batch) if ends else None
-        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=PREFETCHED)
-        processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2) if workers else None
+        self._reading = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(threads, 1))
+        self._processes = grain.MultiprocessingOptions(workers, per_worker_buffer_size=2) if workers else None
         if workers and not flags.FLAGS.is_parsed():
             flags.FLAGS.mark_as_parsed()  # Grain's worker processes ask for absl's flags, which nobody has read
-        self._iterator = grain.experimental.ElasticIterator(
-            dataset,
-            batch,
-            grain.sharding.ShardOptions(host, hosts),
-            read_options=options,
-            multiprocessing_options=processes,
-        )
+        self._stream: Any = None
 
     def __iter__(self) -> Iterator[Arrays]:
         return self
@@ -78,25 +77,40 @@ class Batches:
         return self._steps
 
     def __next__(self) -> Arrays:
-        return next(self._iterator)
+        if self._stream is None:
+            mine = self._plan[self.step * self._batch + self._host :: self._hosts]
+            made = mine.batch(self._batch // self._hosts, drop_remainder=True, batch_fn=self._make)
+            stream = made.to_iter_dataset(self._reading)
+            self._stream = iter(stream.mp_prefetch(self._processes) if self._processes else stream)
+        batch = next(self._stream)
+        self.step += 1
+        return batch
 
     def next(self) -> Arrays:
         """The batch of this step; StopIteration after the last."""
         return next(self)
 
-    @property
-    def step(self) -> int:
-        return self._iterator.get_state()["global_next_index"] // self._batch
-
     def seek(self, step: int) -> None:
         """Makes `step` the next batch, as if all before it had been drawn."""
         if step < 0:
             raise ValueError(f"steps count from 0, got {step}")
-        self._iterator.set_state({"global_next_index": step * self._batch})
+        self.close()
+        self.step = step
 
     def close(self) -> None:
         """Stops the reading threads."""
-        self._iterator.close()
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+def _drawn(seed: int | None) -> np.random.Generator | None:
+    """The generator of an item, from the number that the plan has drawn for it."""
+    return None if seed is None else np.random.default_rng(seed)
+
+
+def _with_seed(item: Any, rng: np.random.Generator) -> tuple[Any, int]:
+    return item, int(rng.integers(1 << 62))
 
 
 class SpreadOrder:
@@ -184,29 +198,33 @@ class _ClipMaker:
         self._same = np.array([numbers.setdefault(tokenizer.clean(text), len(numbers)) for text in texts], np.int32)
         self.truncated = sum(len(found) > length - 2 for found in tokenizer.encode_all(texts))
 
-    def arrays(self, row: int, rng: np.random.Generator | None) -> Arrays:
-        seen = self._pixels(row, rng) if self._features is None else self._vectors(self._features, row)
+    def batch(self, items: Sequence[tuple[int, int | None]]) -> Arrays:
+        """The arrays of some clips, each a row and what its frames are drawn with."""
+        rows = np.array([row for row, _ in items])
+        seen = self._pixels(items) if self._features is None else self._vectors(self._features, rows)
         return {
             **seen,
-            "text_ids": self._ids[row],
-            "words_real": self._words[row],
-            "row": np.array(row, np.int32),
-            "same_text": self._same[row, ...],
+            "text_ids": self._ids[rows],
+            "words_real": self._words[rows],
+            "row": rows.astype(np.int32),
+            "same_text": self._same[rows],
         }
 
-    def _pixels(self, row: int, rng: np.random.Generator | None) -> Arrays:
-        frames = np.zeros((self._frames, self._size, self._size, 3), np.uint8)
-        real = np.zeros(self._frames, bool)
-        clip = self._records.get([row])[0]
-        chosen = frame_choice(len(clip.frames or ()), self._frames, rng).tolist()
+    def _pixels(self, items: Sequence[tuple[int, int | None]]) -> Arrays:
+        frames = np.empty((len(items), self._frames, self._size, self._size, 3), np.uint8)
+        real = np.zeros((len(items), self._frames), bool)
         source = f"{self._records.folder}:{self._records.split}"
-        decode_frames(clip, self._size, chosen=chosen, source=source, out=frames)
-        real[: len(chosen)] = True
+        for place, (row, seed) in enumerate(items):
+            clip = self._records.get([row])[0]
+            chosen = frame_choice(len(clip.frames or ()), self._frames, _drawn(seed)).tolist()
+            decode_frames(clip, self._size, chosen=chosen, source=source, out=frames[place])
+            frames[place, len(chosen) :] = 0
+            real[place, : len(chosen)] = True
         return {"frames": frames, "frames_real": real}
 
-    def _vectors(self, features: Features, row: int) -> Arrays:
-        vectors, real = features.get([row])
-        return {"features": vectors[0].astype(np.float32), "frames_real": real[0]}
+    def _vectors(self, features: Features, rows: np.ndarray) -> Arrays:
+        vectors, real = features.get(rows.tolist())
+        return {"features": vectors.astype(np.float32), "frames_real": real}
 
 
 def decode_frames(
@@ -277,9 +295,10 @@ def clip_batches(
         dataset = rows.repeat().map_with_index(SpreadOrder(list(records.movies.values()), batch, seed))
     else:
         dataset = rows.shuffle().repeat()
-    dataset = dataset.random_map(lambda row, rng: maker.arrays(row, rng if augment_shift else None))
+    plan = dataset.random_map(_with_seed) if augment_shift else dataset.map(lambda row: (row, None))
     counts = {"items": len(records), "truncated": maker.truncated}
-    return Batches(dataset, batch, **counts, host=host, hosts=hosts, threads=threads, workers=workers, ends=False)
+    shares = {"host": host, "hosts": hosts, "threads": threads, "workers": workers}
+    return Batches(plan, maker.batch, batch, **counts, **shares, ends=False)
 
 
 def window_batches(
@@ -332,9 +351,10 @@ def window_batches(
         dataset = dataset.map(windows.__getitem__)
     else:
         dataset = grain.MapDataset.source(windows).seed(seed).shuffle().repeat()
-    dataset = dataset.random_map(lambda window, rng: maker.arrays(window[0], rng))
+    plan = dataset.random_map(lambda window, rng: _with_seed(window[0], rng))
     counts = {"items": len(windows), "truncated": maker.descriptions.truncated}
-    return Batches(dataset, batch, **counts, host=host, hosts=hosts, threads=threads, workers=workers, ends=False)
+    shares = {"host": host, "hosts": hosts, "threads": threads, "workers": workers}
+    return Batches(plan, maker.batch, batch, **counts, **shares, ends=False)
 
 
 def evaluation_batches(
@@ -363,7 +383,11 @@ def evaluation_batches(
     cut = ((movie, w) for movie, rows in records.movies.items() for w in evaluation_windows(len(rows), clips, policy))
     windows = maker.windows(cut)
     nothing = (np.full(clips, PADDING, np.int32), np.zeros(clips, bool))
-    dataset = grain.MapDataset.source(_padded(windows, batch, nothing))
-    make: Callable[[Any], Arrays] = lambda window: {**maker.arrays(window[0], None), "target": window[1]}  # noqa: E731
+    plan = grain.MapDataset.source(_padded(windows, batch, nothing))
+
+    def make(windows: Sequence[tuple[np.ndarray, np.ndarray]]) -> Arrays:
+        made = maker.batch([(rows, None) for rows, _ in windows])
+        return {**made, "target": np.stack([target for _, target in windows])}
+
     counts = {"items": len(windows), "truncated": maker.descriptions.truncated}
-    return Batches(dataset.map(make), batch, **counts, host=host, hosts=hosts, threads=threads, ends=True)
+    return Batches(plan, make, batch, **counts, host=host, hosts=hosts, threads=threads, ends=True)

@@ -34,20 +34,22 @@ MEND = "free space or choose a folder that can be written"
 
 @dataclass(frozen=True)
 class BadClip:
-    """A clip that was left out, and why; `start` in seconds."""
+    """A clip that was left out, or kept though some of its frames are lost, and why; `start`, `end` in seconds."""
 
     movie: str
     file: str
     start: float
     end: float
     why: str
+    kept: bool = False
 
     def __str__(self) -> str:
-        return f"{self.file}: no frame of {self.start:.3f}-{self.end:.3f} s ({self.why})"
+        what = "damaged at" if self.kept else "no frame of"
+        return f"{self.file}: {what} {self.start:.3f}-{self.end:.3f} s ({self.why})"
 
 
 MakeClips = Callable[[Movie, list[BadClip]], Iterable[ClipRecord]]
-"""Makes the clips of a movie in time order, and adds those that cannot be made to the list; Beam pickles it."""
+"""Makes the clips of a movie in time order; those without a frame go to the list. Beam pickles it."""
 
 
 @dataclass(frozen=True)
@@ -110,20 +112,33 @@ def write_shard(
             heard(shard.clips)
             return kept
     bad: list[BadClip] = []
+    damaged: list[BadClip] = []
     ledger = Ledger(store.variant, store.feature_width)
 
     def clips() -> Iterator[ClipRecord]:
         for movie in shard.movies:
             for clip in make(movie, bad):
+                if clip.lost:
+                    damaged.append(_damaged(movie, clip))
                 heard(1)
                 yield clip
 
     size = write_file(path, store.variant, ledger.watch(shard.split, clips()))
     heard(len(bad))
-    told = {"split": shard.split, "movies": ledger.splits[shard.split], "bad": [asdict(clip) for clip in bad]}
+    told = {
+        "split": shard.split,
+        "movies": ledger.splits[shard.split],
+        "bad": [asdict(clip) for clip in bad + damaged],
+    }
     told |= {"clips": ledger.clips, "bytes": size, "size": path.stat().st_size}
     write_json(account, told)
     return told
+
+
+def _damaged(movie: Movie, clip: ClipRecord) -> BadClip:
+    own = next((found.footage.path for found in movie.clips if found.index == clip.index and found.footage), None)
+    why = f"{clip.lost} of {len(clip.frame_times)} frames cannot be decoded, others stand for them"
+    return BadClip(movie.key, str(movie.video or own), clip.start, clip.end, why, kept=True)
 
 
 def write_file(path: Path, variant: Variant, clips: Iterable[ClipRecord]) -> int:

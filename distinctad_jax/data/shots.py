@@ -80,6 +80,7 @@ def watch(
                 progress(now)
         if last is not None:
             film.held_until(now, last)
+            film.damage.note()
         problems: list[str] = []
         film.damage.tell(path, problems)
     return Watched(count, 0.0, now, tuple(cuts), tuple(problems))

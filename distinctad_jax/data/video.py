@@ -7,10 +7,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from av.filter.graph import Graph
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import Float32, UInt8
 
 from distinctad_jax.data.film import MAX_PIXELS, Film, opened
@@ -25,6 +27,8 @@ RULES = ("centres", "starts", "endpoints", "autoad", "uniad")
 _GRID = 5  # pictures a second of the features that AutoAD and Uni-AD choose from
 _THINNEST = 20.0  # a thinner picture, scaled until its short side fits, would need more memory than a film
 _SAME = 1e-6  # s; times that differ by less are one time written in two time bases
+
+_Shown = tuple[np.ndarray | None, float]  # a picture, unless it is damaged, and its time
 
 
 @dataclass(frozen=True)
@@ -62,13 +66,15 @@ def read_frames(
     *,
     rule: str = "centres",
     problems: list[str] | None = None,
+    lost: dict[int, int] | None = None,
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "frames height width 3"], Float32[np.ndarray, " frames"]]]:
     """Yields `(position in spans, pictures, their times)` for each span, as soon as its last picture is known.
 
     One forward pass serves all spans; they may be unsorted, overlap, or last longer than the film. A picture is the
-    one on screen at its moment; past the end of the film that is the last one. Of a film that is damaged midway the
-    spans that were reached are yielded, and those of which nothing could be decoded are left out. What was damaged or
-    left out is said in sentences added to `problems`; without that list it is an error once the rest is yielded.
+    one on screen at its moment, of an interlaced film its upper field; past the end of the film that is the last one. Where a film is damaged the picture
+    before the damage is held, within a span, and spans of which nothing could be decoded are left out. What was
+    damaged or left out is said in sentences added to `problems`; without that list it is an error once the rest is
+    yielded. `lost` hears, as soon as it is known, how many moments of a span could not be decoded.
 
     Shapes: RGB uint8; with `size`, the geometry of CLIP's preprocessing: the short side scaled to `size` by an
       antialiased bicubic filter, then the middle `size` x `size`. Without, the film's own shape with square pixels.
@@ -80,16 +86,23 @@ def read_frames(
     if frames < 1:
         raise ValueError(f"A span needs at least 1 frame, got {frames}.")
     wanted = [moment for span in spans for moment in moments(span, frames, rule)]
-    found: dict[int, list[tuple[np.ndarray, float]]] = {}
+    found: dict[int, list[_Shown]] = {}
+    lost = {} if lost is None else lost
     with opened(path) as film:
-        for slot, picture, time in _on_screen(film, wanted, size):
+        for slot, picture, time in _on_screen(film, wanted, size, damaged=False):
             position = slot // frames
             pictures = found.setdefault(position, [])
             pictures.append((picture, time))
-            if len(pictures) == frames:
+            if picture is None:
+                lost[position] = lost.get(position, 0) + 1
+            if len(pictures) == frames and lost.get(position) == frames:
+                del found[position]
+            elif len(pictures) == frames:
                 yield _stacked(position, found.pop(position), frames)
-        for position in sorted(found):  # the film broke off inside these: hold what was last seen of them
-            yield _stacked(position, found[position], frames)
+        for position, pictures in sorted(found.items()):  # the film broke off inside these
+            lost[position] = lost.get(position, 0) + frames - len(pictures)
+            if lost[position] < frames:
+                yield _stacked(position, pictures, frames)
         film.damage.tell(path, problems)
 
 
@@ -102,7 +115,9 @@ def read_shown(
     damaged midway, moments that were not reached are left out. Shapes, units, errors and `problems` as `read_frames`.
     """
     with opened(path) as film:
-        yield from _on_screen(film, times, size)
+        for position, picture, time in _on_screen(film, times, size, damaged=True):
+            assert picture is not None  # damaged ones are drawn as well
+            yield position, picture, time
         film.damage.tell(path, problems)
 
 
@@ -146,10 +161,16 @@ def moments(span: Span, frames: int, rule: str = "centres") -> list[float]:
 
 
 def _stacked(
-    position: int, pictures: list[tuple[np.ndarray, float]], frames: int
+    position: int, pictures: list[_Shown], frames: int
 ) -> tuple[int, UInt8[np.ndarray, "frames height width 3"], Float32[np.ndarray, " frames"]]:
-    pictures = pictures + [pictures[-1]] * (frames - len(pictures))
-    return position, np.stack([picture for picture, _ in pictures]), np.asarray([t for _, t in pictures], np.float32)
+    """One array, in which a picture that is not there is the last one before it, or else the first one."""
+    held = next((picture, time) for picture, time in pictures if picture is not None)
+    chosen = []
+    for picture, time in pictures:
+        held = held if picture is None else (picture, time)
+        chosen.append(held)
+    chosen += [held] * (frames - len(chosen))
+    return position, np.stack([picture for picture, _ in chosen]), np.asarray([t for _, t in chosen], np.float32)
 
 
 class _Drawer:
@@ -157,39 +178,63 @@ class _Drawer:
 
     def __init__(self, film: Film, size: int | None):
         self.film, self.size = film, size
+        self.scale = VideoReformatter()  # one for all pictures: to set it up costs as much as to scale several
+        self.fields: tuple[Any, Graph] | None = None
         self.geometry: _Geometry | None = None
         self.drawn: tuple[float, np.ndarray] | None = None
 
     def __call__(self, time: float, frame: VideoFrame) -> np.ndarray:
         self.geometry = self.geometry or _geometry(self.film, frame, self.size)
         if self.drawn is None or self.drawn[0] != time:
-            self.drawn = time, _draw(frame, self.geometry)
+            shown = self._field(frame) if frame.interlaced_frame else frame
+            self.drawn = time, _draw(self.scale, shown, self.geometry)
         return self.drawn[1]
+
+    def _field(self, frame: VideoFrame) -> VideoFrame:
+        """Every other line: the rest of an interlaced picture shows another moment."""
+        kind = frame.width, frame.height, frame.format.name, frame.time_base
+        if self.fields is None or self.fields[0] != kind:
+            graph = Graph()
+            shape: dict[str, Any] = {"width": frame.width, "height": frame.height, "format": frame.format}
+            source = graph.add_buffer(**shape, time_base=frame.time_base)
+            graph.link_nodes(source, graph.add("field", "top"), graph.add("buffersink")).configure()
+            self.fields = kind, graph
+        self.fields[1].vpush(frame)
+        return self.fields[1].vpull()
 
 
 def _on_screen(
-    film: Film, times: Sequence[float], size: int | None
-) -> Iterator[tuple[int, UInt8[np.ndarray, "height width 3"], float]]:
+    film: Film, times: Sequence[float], size: int | None, *, damaged: bool
+) -> Iterator[tuple[int, UInt8[np.ndarray, "height width 3"] | None, float]]:
+    """The picture on screen at each moment, in order of time; None, or what there is, where it is damaged."""
     if size is not None and size < 1:
         raise ValueError(f"A picture needs size >= 1, got {size}.")
     wanted = deque(sorted(range(len(times)), key=lambda position: times[position]))
     if not wanted:
         return
-    draw = _Drawer(film, size)
+    draw, lost = _Drawer(film, size), 0
     last: tuple[float, VideoFrame] | None = None
-    for time, frame in film.pictures(lambda: times[wanted[0]]):
+    whole = True  # the picture `last`
+    for time, frame in film.pictures(lambda: times[wanted[0]], [times[position] for position in wanted]):
         while last is not None and wanted and time > times[wanted[0]] + _SAME:
-            yield wanted.popleft(), draw(*last), last[0]
+            seen = whole and not (film.gap and times[wanted[0]] > last[0] + 2 * film.lasts(last[1]))
+            lost += not seen
+            yield wanted.popleft(), draw(*last) if seen or damaged else None, last[0]
         if not wanted:
-            return
-        last = time, frame
-    if last is None:
-        return
-    end = film.held_until(*last)
-    while wanted and times[wanted[0]] < end:
-        yield wanted.popleft(), draw(*last), last[0]
-    if wanted:
-        film.damage.notes.append(f"{len(wanted)} of {len(times)} moments lie in the part that cannot be decoded")
+            break
+        last, whole = (time, frame), film.whole
+    if wanted and last is not None:
+        end = film.held_until(*last)
+        while wanted and times[wanted[0]] < end:
+            lost += not whole
+            yield wanted.popleft(), draw(*last) if whole or damaged else None, last[0]
+        film.damage.note()
+    elif lost:
+        film.damage.note()
+    if lost + len(wanted):
+        film.damage.notes.append(
+            f"{lost + len(wanted)} of {len(times)} moments lie in the part that cannot be decoded"
+        )
 
 
 def _geometry(film: Film, frame: VideoFrame, size: int | None) -> _Geometry:
@@ -214,9 +259,9 @@ def _geometry(film: Film, frame: VideoFrame, size: int | None) -> _Geometry:
     return _Geometry(scaled, turns, round((tall - size) / 2), round((wide - size) / 2), size, size)
 
 
-def _draw(frame: VideoFrame, geometry: _Geometry) -> np.ndarray:
+def _draw(scale: VideoReformatter, frame: VideoFrame, geometry: _Geometry) -> np.ndarray:
     width, height = geometry.scaled
-    picture = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=_EXACT)
-    upright = np.rot90(picture, geometry.quarter_turns)
+    scaled = scale.reformat(frame, format="rgb24", width=width, height=height, interpolation=_EXACT, threads=1)
+    upright = np.rot90(scaled.to_ndarray(), geometry.quarter_turns)
     top, left = geometry.top, geometry.left
     return np.ascontiguousarray(upright[top : top + geometry.height, left : left + geometry.width])

@@ -225,28 +225,33 @@ class WindowMaker:
             found.append((np.array(rows, np.int32), np.array(window.targets, bool)))
         return found
 
-    def arrays(self, rows: Int32[np.ndarray, " clips"], rng: np.random.Generator | None) -> Arrays:
-        """The arrays of one window; `rows` are consecutive rows, then -1. With `rng`, names drop out."""
-        shape, length = self.shape, self.shape.text_length
-        present = [int(row) for row in rows if row != PADDING]
-        seen = len(present)
-        made = {
-            "features": np.zeros((shape.clips, shape.frames, self.features.width), np.float32),
-            "frames_real": np.zeros((shape.clips, shape.frames), bool),
-            "clips_real": rows != PADDING,
-            "prompt_ids": np.full((shape.clips, shape.prompt_length), self.tokenizer.end, np.int32),
-            "prompt_real": np.zeros((shape.clips, shape.prompt_length), bool),
-            "text_ids": np.full((shape.clips, length), self.tokenizer.end, np.int32),
-            "text_real": np.zeros((shape.clips, length), bool),
-            "row": rows.astype(np.int32),
+    def batch(self, windows: Sequence[tuple[Int32[np.ndarray, " clips"], int | None]]) -> Arrays:
+        """The arrays of some windows, each its rows, which are consecutive, then -1, and a seed with which names drop
+        out; without one none does."""
+        shape = self.shape
+        rows = np.stack([rows for rows, _ in windows]).astype(np.int32)
+        present = rows != PADDING
+        features, real = self.features.get(rows[present].tolist())
+        made: Arrays = {
+            "features": np.zeros((*rows.shape, shape.frames, self.features.width), np.float32),
+            "frames_real": np.zeros((*rows.shape, shape.frames), bool),
+            "clips_real": present,
+            "prompt_ids": np.full((*rows.shape, shape.prompt_length), self.tokenizer.end, np.int32),
+            "prompt_real": np.zeros((*rows.shape, shape.prompt_length), bool),
+            "text_ids": np.where(present[..., None], self.descriptions.ids[rows], np.int32(self.tokenizer.end)),
+            "text_real": self.descriptions.real[rows] & present[..., None],
+            "row": rows,
         }
-        made |= self._words(tuple(present))
-        made["features"][:seen], made["frames_real"][:seen] = self.features.get(present)
-        made["text_ids"][:seen] = self.descriptions.ids[present]
-        made["text_real"][:seen] = self.descriptions.real[present]
-        for place, row in enumerate(present):
-            _fill(made["prompt_ids"][place], made["prompt_real"][place], self.prompts.ids(row, rng))
-        return made
+        made["features"][present], made["frames_real"][present] = features, real
+        for place, (window, seed) in enumerate(windows):
+            rng = None if seed is None else np.random.default_rng(seed)
+            for clip, row in enumerate(window[present[place]].tolist()):
+                ids = self.prompts.ids(row, rng)
+                _fill(made["prompt_ids"][place, clip], made["prompt_real"][place, clip], ids)
+        words_ = [
+            self._words(tuple(window[there].tolist())) for (window, _), there in zip(windows, present, strict=True)
+        ]
+        return made | {name: np.stack([each[name] for each in words_]) for name in words_[0]}
 
     def _cast(self, present: Sequence[int]) -> set[str]:
         return {name for row in present for name in spoken_names(self.records.index[row].cast)}

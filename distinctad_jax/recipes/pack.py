@@ -188,15 +188,17 @@ def _provenance(settings: PackConfig, path: Path, splits: dict[str, list[Movie]]
 def _results(
     settings: PackConfig, run: Run, annotations: Annotations, splits: dict[str, list[Movie]], bad: Sequence[BadClip]
 ) -> dict[str, Any]:
+    kept = sum(clip.kept for clip in bad)
     if bad:
-        run.voice.say(f"  {len(bad)} clips left out, listed in bad_clips.json")
-        for clip in bad[:5]:
+        run.voice.say(f"  {len(bad) - kept} clips left out and {kept} damaged, listed in bad_clips.json")
+        for clip in sorted(bad, key=lambda clip: clip.kept)[:5]:
             run.voice.say(f"  {clip}")
         write_json(run.folder / "bad_clips.json", [dataclasses.asdict(clip) for clip in bad])
     return {
         "movies": {name: len(movies) for name, movies in splits.items()},
         "clips": {name: sum(len(movie.clips) for movie in movies) for name, movies in splits.items()},
-        "bad_clips": len(bad),
+        "bad_clips": len(bad) - kept,
+        "damaged_clips": kept,
         "rows": annotations.report.counts(),
         "image_size": settings.image_size,
     }

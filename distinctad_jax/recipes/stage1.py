@@ -57,6 +57,7 @@ class Stage1Config:
     The adapter is trained on stored features alone, for data whose pixels are not to be had; results with it are
     to be labelled "adapter". The paper tunes the tower.
     dtype: what products are computed in; parameters stay float32. remat: recompute blocks to save memory.
+    workers: processes that read and decode, 0 for threads; batches are the same for any number.
     """
 
     frames: int
@@ -68,10 +69,11 @@ class Stage1Config:
     adapter_width: int = 512
     dtype: Literal["float32", "bfloat16"] = "float32"
     remat: bool = False
+    workers: int = 0
 
     def __post_init__(self):
-        if min(self.frames, self.last_n, self.lora_rank, self.adapter_width) < 1:
-            raise ValueError(f"frames, last_n, lora_rank and adapter_width are at least 1, got {self}")
+        if min(self.frames, self.last_n, self.lora_rank, self.adapter_width) < 1 or self.workers < 0:
+            raise ValueError(f"frames, last_n, lora_rank and adapter_width are at least 1, workers 0, got {self}")
 
 
 def learners(settings: Stage1Config, layers: int) -> Learns:
@@ -149,6 +151,7 @@ def run(settings: Stage1Config, run: Run) -> dict[str, Any]:
         text_length=config.text.length,
         seed=run.seed,
         augment_shift=True,
+        workers=settings.workers,
         host=jax.process_index(),
         hosts=jax.process_count(),
     )
@@ -181,4 +184,4 @@ def needs(settings: Stage1Config) -> dict[str, Need]:
     return {"pretrain": Need("pretrain"), "pack": Need("pack")}
 
 
-RECIPE = Recipe("stage1", Stage1Config, run, needs, together=True)
+RECIPE = Recipe("stage1", Stage1Config, run, needs, together=True, pace=("workers",))

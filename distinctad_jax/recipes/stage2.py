@@ -68,7 +68,11 @@ class SayingConfig:
 @dataclasses.dataclass(frozen=True)
 class Stage2Config:
     """clips: N, the clips of a window, a new one every `stride` clips; language: what of it learns: all,
-    nothing, or low-rank updates (`lora`: rank, alpha, targets) beside frozen weights."""
+    nothing, or low-rank updates (`lora`: rank, alpha, targets) beside frozen weights.
+
+    shuffle: `window` draws windows one by one, `movie` draws movies, whose windows follow in time order.
+    workers: processes that make windows, 0 for threads; batches are the same for any number.
+    """
 
     clips: int
     frames: int
@@ -85,10 +89,12 @@ class Stage2Config:
     dropout: float = 0.0
     dtype: Literal["float32", "bfloat16"] = "float32"
     remat: bool = False
+    shuffle: Literal["window", "movie"] = "window"
+    workers: int = 0
 
     def __post_init__(self):
-        if min(self.clips, self.frames, self.text_length - 1, self.prompt_length) < 1:
-            raise ValueError(f"needs clips, frames and prompt_length >= 1 and text_length >= 2, got {self}")
+        if min(self.clips, self.frames, self.text_length - 1, self.prompt_length) < 1 or self.workers < 0:
+            raise ValueError(f"needs clips, frames, prompt_length >= 1, text_length >= 2, workers >= 0, got {self}")
         if not 1 <= self.stride <= self.clips or not 0 <= self.dropout < 1:
             raise ValueError(f"needs a stride in 1..clips, or clips are skipped, and a dropout in 0..1, got {self}")
         if self.language == "lora" and not self.lora.rank:
@@ -200,6 +206,8 @@ def run(settings: Stage2Config, run: Run) -> dict[str, Any]:
         stride=settings.stride,
         distinct=settings.distinct,
         names=settings.names,
+        shuffle=settings.shuffle,
+        workers=settings.workers,
         host=jax.process_index(),
         hosts=jax.process_count(),
     )
@@ -233,4 +241,4 @@ def needs(settings: Stage2Config) -> dict[str, Need]:
     return {"pretrain": Need("pretrain"), "extract": Need("extract")}
 
 
-RECIPE = Recipe("stage2", Stage2Config, run, needs, version=2, together=True)
+RECIPE = Recipe("stage2", Stage2Config, run, needs, version=2, together=True, pace=("workers",))

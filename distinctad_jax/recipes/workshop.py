@@ -105,6 +105,7 @@ class Recipe:
     version: raised when the code changes what comes out.
     keyed: False if there is one folder for all keys, `workdir/recipe`.
     together: whether all processes run it, as training does; else process 0 makes it and the others wait.
+    pace: settings that say how fast it is made and not what comes out: no part of the key.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Recipe:
     keyed: bool = True
     glances: Callable[[Any], tuple[Path, ...]] = lambda settings: ()
     together: bool = False
+    pace: tuple[str, ...] = ()
 
 
 class Workshop:
@@ -138,7 +140,7 @@ class Workshop:
         facts = {
             "recipe": name,
             "version": recipe.version,
-            "settings": plain(settings),
+            "settings": {key: value for key, value in plain(settings).items() if key not in recipe.pace},
             "seed": spec.seed,
             "inputs": [fingerprint(path) for path in recipe.inputs(settings)],
             "glances": [(path.name, glance(path)) for path in recipe.glances(settings)],

@@ -164,9 +164,11 @@ def context_only(
     everything: dict[str, set[str]] = {}
     for bag in bags:
         for key, forms in bag.items():
-            everything.setdefault(key, set()).update(form for form in forms if form not in unwanted)
+            wanted = [form for form in forms if form not in unwanted]
+            if wanted:
+                everything.setdefault(key, set()).update(wanted)
     return [
-        frozenset().union(*(everything[key] for key in everything.keys() - bag.keys()))
+        frozenset(form for key, forms in everything.items() if key not in bag for form in forms)
         if text is not None
         else frozenset()
         for text, bag in zip(texts, bags, strict=True)
