@@ -190,10 +190,10 @@ def time_batches(folder: Path, threads: int, pairs: int) -> dict[str, float]:
 
     def ours() -> float:
         batches = clip_batches(records, tokenizer=tokenizer, threads=threads, spread=False, **settings)
-        for _ in range(32):
+        for _ in range(48):
             next(batches)
         batches.close()
-        return 32.0 * 16 * 8
+        return 48.0 * 16 * 8
 
     def bare(jpegs: list[bytes]) -> int:
         buffer = np.empty((224, 224, 3), np.uint8)
@@ -203,7 +203,7 @@ def time_batches(folder: Path, threads: int, pairs: int) -> dict[str, float]:
 
     def limit() -> float:
         with ThreadPoolExecutor(threads) as pool:
-            return float(sum(pool.map(bare, [(files * 8)[part::threads] for part in range(threads)])))
+            return float(sum(pool.map(bare, [(files * 12)[part::threads] for part in range(threads)])))
 
     ours()  # opens the files
     return paired(ours, limit, pairs, time.process_time)

@@ -95,6 +95,10 @@ class Film:
         self._steady = bool(formats & {"mpegts", "mpeg"})
         # Where a packet is a whole picture that will be shown, it may be passed over.
         self._sampled = bool(formats & {"mov", "matroska"}) and stream.codec_context.name in ("h264", "hevc")
+        # The index has the places of chunks, which begin with eight bytes of name and size.
+        entries = stream.index_entries if "avi" in formats else ()
+        self._index: dict[int | None, int] = {entry.pos + 8: entry.timestamp for entry in entries}
+        self._late = 0
         self._about = 1 + int(_SAME / self._base)
 
     @property
@@ -205,8 +209,23 @@ class Film:
                     losses = {"holes": 1}
                 end = max(end, packet.pos + packet.size)
             if packet.stream.index == mine:
+                if self._retimed(packet):
+                    losses = {"holes": 1}
                 yield packet, {"packets": 1} if packet.is_corrupt else losses
                 losses = {}
+
+    def _retimed(self, packet: Packet) -> bool:
+        """Gives a packet of AVI, whose reader counts packets instead of reading times, the time that the index says
+        it has; whether some before it were lost."""
+        listed = self._index.get(packet.pos)
+        if listed is None or packet.dts is None:
+            return False
+        late, before = listed - packet.dts, self._late
+        self._late = late
+        if late:
+            packet.pts = None if packet.pts is None else packet.pts + late
+            packet.dts = listed
+        return late != before
 
     def _chosen_packets(self) -> Iterator[tuple[Packet, dict[str, int]]]:
         """As `_packets`, with the decoder told to pass over pictures that no moment shows and no other rests on.

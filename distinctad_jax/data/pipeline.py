@@ -113,17 +113,14 @@ def _with_seed(item: Any, rng: np.random.Generator) -> tuple[Any, int]:
     return item, int(rng.integers(1 << 62))
 
 
-class SpreadOrder:
-    """A new order of the rows in each epoch, in which neighbours keep out of each other's batch.
+class EpochOrder:
+    """A new order of so many rows in each epoch of an endless stream, a function of the seed.
 
-    Two clips of one movie that stand fewer than `NEIGHBOURHOOD` apart show the same scene, and would be each other's
-    false negatives. A shuffled order is repaired by swaps with later rows; where none fits (the end of an epoch, a
-    batch larger than the data allows) neighbours stay together. A batch that spans two epochs is checked in parts.
+    Grain's own shuffle needs no memory, but for a split of a hundred rows takes a millisecond to find the next one.
     """
 
-    def __init__(self, movies: Sequence[range], batch: int, seed: int):
-        self._batch, self._seed = batch, seed
-        self._movie = {row: rows for rows in movies for row in rows}
+    def __init__(self, count: int, seed: int):
+        self._count, self._seed = count, seed
         self._epochs: dict[int, np.ndarray] = {}
         self._lock = threading.Lock()
 
@@ -134,8 +131,8 @@ class SpreadOrder:
         self.__dict__.update(state, _lock=threading.Lock())
 
     def __call__(self, position: int, _: int = 0) -> int:
-        """The row at a position of the endless stream."""
-        epoch, place = divmod(position, len(self._movie))
+        """The row at a position of the stream."""
+        epoch, place = divmod(position, self._count)
         with self._lock:
             if epoch not in self._epochs:
                 kept = {known: order for known, order in self._epochs.items() if known == epoch - 1}
@@ -143,7 +140,24 @@ class SpreadOrder:
             return int(self._epochs[epoch][place])
 
     def _order(self, epoch: int) -> np.ndarray:
-        order = np.random.default_rng((self._seed, epoch)).permutation(len(self._movie))
+        return np.random.default_rng((self._seed, epoch)).permutation(self._count)
+
+
+class SpreadOrder(EpochOrder):
+    """A new order of the rows in each epoch, in which neighbours keep out of each other's batch.
+
+    Two clips of one movie that stand fewer than `NEIGHBOURHOOD` apart show the same scene, and would be each other's
+    false negatives. A shuffled order is repaired by swaps with later rows; where none fits (the end of an epoch, a
+    batch larger than the data allows) neighbours stay together. A batch that spans two epochs is checked in parts.
+    """
+
+    def __init__(self, movies: Sequence[range], batch: int, seed: int):
+        self._batch = batch
+        self._movie = {row: rows for rows in movies for row in rows}
+        super().__init__(len(self._movie), seed)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        order = super()._order(epoch)
         first = epoch * len(order)
         blocked: set[int] = set()
         for place in range(len(order)):
@@ -160,7 +174,7 @@ class SpreadOrder:
         return order
 
 
-class MovieOrder:
+class MovieOrder(EpochOrder):
     """A new order of the movies in each epoch; the windows of a movie stay together and in time order.
 
     For models or caches that want to stay in a movie for a while; batches differ less within than with windows
@@ -168,19 +182,12 @@ class MovieOrder:
     """
 
     def __init__(self, movies: Sequence[range], seed: int):
-        self._movies, self._seed = [rows for rows in movies if len(rows)], seed
-        self._count = sum(len(rows) for rows in self._movies)
-        self._known: tuple[int, np.ndarray] | None = None
+        self._movies = [rows for rows in movies if len(rows)]
+        super().__init__(sum(len(rows) for rows in self._movies), seed)
 
-    def __call__(self, position: int, _: int = 0) -> int:
-        """The window at a position of the endless stream."""
-        epoch, place = divmod(position, self._count)
-        known = self._known
-        if known is None or known[0] != epoch:  # threads may do this twice, to the same end
-            shuffled = np.random.default_rng((self._seed, epoch)).permutation(len(self._movies))
-            known = epoch, np.concatenate([np.asarray(self._movies[movie]) for movie in shuffled])
-            self._known = known
-        return int(known[1][place])
+    def _order(self, epoch: int) -> np.ndarray:
+        shuffled = np.random.default_rng((self._seed, epoch)).permutation(len(self._movies))
+        return np.concatenate([np.asarray(self._movies[movie]) for movie in shuffled])
 
 
 class _ClipMaker:
@@ -290,11 +297,9 @@ def clip_batches(
     Errors: BadInput, on `next`, if a stored frame is no JPEG or not of `image_size`.
     """
     maker = _ClipMaker(records, tokenizer, frames, image_size, text_length)
-    rows = grain.MapDataset.range(len(records)).seed(seed)
-    if spread:
-        dataset = rows.repeat().map_with_index(SpreadOrder(list(records.movies.values()), batch, seed))
-    else:
-        dataset = rows.shuffle().repeat()
+    count = len(records)
+    order = SpreadOrder(list(records.movies.values()), batch, seed) if spread else EpochOrder(count, seed)
+    dataset = grain.MapDataset.range(count).seed(seed).repeat().map_with_index(order)
     plan = dataset.random_map(_with_seed) if augment_shift else dataset.map(lambda row: (row, None))
     counts = {"items": len(records), "truncated": maker.truncated}
     shares = {"host": host, "hosts": hosts, "threads": threads, "workers": workers}
@@ -343,15 +348,11 @@ def window_batches(
         for movie, rows in records.movies.items()
     ]
     windows = [window for found in of_movies for window in found]
-    if shuffle == "movie":
-        stops = np.cumsum([len(found) for found in of_movies]).tolist()
-        places = [range(stop - len(found), stop) for stop, found in zip(stops, of_movies, strict=True)]
-        order = MovieOrder(places, seed)
-        dataset = grain.MapDataset.range(len(windows)).seed(seed).repeat().map_with_index(order)
-        dataset = dataset.map(windows.__getitem__)
-    else:
-        dataset = grain.MapDataset.source(windows).seed(seed).shuffle().repeat()
-    plan = dataset.random_map(lambda window, rng: _with_seed(window[0], rng))
+    stops = np.cumsum([len(found) for found in of_movies]).tolist()
+    places = [range(stop - len(found), stop) for stop, found in zip(stops, of_movies, strict=True)]
+    order = MovieOrder(places, seed) if shuffle == "movie" else EpochOrder(len(windows), seed)
+    dataset = grain.MapDataset.range(len(windows)).seed(seed).repeat().map_with_index(order)
+    plan = dataset.random_map(lambda number, rng: _with_seed(windows[number][0], rng))
     counts = {"items": len(windows), "truncated": maker.descriptions.truncated}
     shares = {"host": host, "hosts": hosts, "threads": threads, "workers": workers}
     return Batches(plan, maker.batch, batch, **counts, **shares, ends=False)

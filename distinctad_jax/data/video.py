@@ -71,10 +71,11 @@ def read_frames(
     """Yields `(position in spans, pictures, their times)` for each span, as soon as its last picture is known.
 
     One forward pass serves all spans; they may be unsorted, overlap, or last longer than the film. A picture is the
-    one on screen at its moment, of an interlaced film its upper field; past the end of the film that is the last one. Where a film is damaged the picture
-    before the damage is held, within a span, and spans of which nothing could be decoded are left out. What was
-    damaged or left out is said in sentences added to `problems`; without that list it is an error once the rest is
-    yielded. `lost` hears, as soon as it is known, how many moments of a span could not be decoded.
+    one on screen at its moment, of an interlaced one the upper field; past the end of the film that is the last one.
+    Where a film is damaged the picture before the damage is held, within a span, and spans of which nothing could be
+    decoded are left out. What was damaged or left out is said in sentences added to `problems`; without that list it
+    is an error once the rest is yielded. `lost` hears, as soon as it is known, how many moments of a span could not
+    be decoded.
 
     Shapes: RGB uint8; with `size`, the geometry of CLIP's preprocessing: the short side scaled to `size` by an
       antialiased bicubic filter, then the middle `size` x `size`. Without, the film's own shape with square pixels.
