@@ -154,6 +154,10 @@ def test_spreading_keeps_neighbours_out_of_a_batch():
 
 def test_worker_processes_give_the_same_batches(make_windows, make_clips):
     assert_same(drawn(make_windows(workers=2), 3), drawn(make_windows(), 3))
+    shifted = drawn(make_clips(augment_shift=True), 6)
+    batches = make_clips(augment_shift=True, workers=1)
+    batches.seek(4)
+    assert_same(drawn(batches, 2), shifted[4:])
 
 
 def test_movies_come_one_after_the_other_in_a_new_order(make_windows):

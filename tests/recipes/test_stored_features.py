@@ -68,6 +68,8 @@ def test_an_adapter_learns_on_published_features_and_stage_two_reads_what_it_mak
                 file[movie] = rng.normal(size=(3000, width)).astype(np.float32)
     arguments = [f"--config.pack.{name}={films / path}" for name, path in PAPERS.items()]
     arguments += ["--config.pack.source=files", f"--config.pack.features={store}", "--config.stage1.freeze=adapter"]
+    # The same narrator comes out for any number of workers, of windows that follow in time order.
+    arguments += ["--config.stage2.shuffle=movie", "--config.stage2.workers=1"]
     assert command("stage2:tiny", workdir, *arguments) == 0
     made = [path.parent for path in workdir.glob("*/*/artefact.json") if path.parent not in before]
     of = {name: [folder for folder in made if folder.parent.name == name] for name in ("pack", "extract", "stage2")}
