@@ -6,6 +6,9 @@ and exits with the class's code; anything that is not a `Problem` is a bug of ou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 def printable(text: str) -> str:
     """`text` with control characters and line breaks escaped, so that a name cannot forge a second line."""
@@ -19,12 +22,13 @@ class Problem(Exception):
       what: what was found and what was needed, in one clause.
       where: file, with line or field if there is one (`clips.csv:12:start`).
       mend: what to do about it, as an imperative.
+      found: what was found or done all the same, for `--json`; None if that is nothing.
     """
 
     code = 70
 
-    def __init__(self, what: str, *, where: object = "", mend: str = ""):
-        self.what, self.where, self.mend = what, str(where), mend
+    def __init__(self, what: str, *, where: object = "", mend: str = "", found: Mapping[str, Any] | None = None):
+        self.what, self.where, self.mend, self.found = what, str(where), mend, found
         line = f"{self.where}: {what}" if self.where else what
         super().__init__(printable(f"{line}; {mend}" if mend else line))
 

@@ -21,12 +21,14 @@ def whole(path: Path) -> Iterator[Path]:
     Errors: BadEnvironment if the folder cannot be written. Whatever ends the block early leaves nothing behind.
     """
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    new, done = not path.parent.exists(), False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(path)
+        done = True
     except OSError as error:
         if not _ours(error, partial, path):
             raise
@@ -36,6 +38,9 @@ def whole(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # where nothing could be written, nothing is left to remove
             partial.unlink(missing_ok=True)
+        if new and not done:
+            with contextlib.suppress(OSError):  # a folder in which others have written stays
+                path.parent.rmdir()
 
 
 def _ours(error: OSError, partial: Path, path: Path) -> bool:
@@ -103,6 +108,14 @@ def glance(path: Path) -> str:
     return digest.hexdigest()
 
 
+def real(path: Path) -> Path:
+    """`path` without links, as far as they lead somewhere; a link to itself and a name with a NUL are no errors."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:
+        return path
+
+
 def read_bytes(path: Path) -> bytes:
     """A file from outside. Errors: BadInput if it is missing or no file, BadEnvironment if it may not be read."""
     try:
@@ -111,5 +124,6 @@ def read_bytes(path: Path) -> bytes:
         raise BadInput("no such file", where=path, mend="correct the path") from None
     except PermissionError:
         raise BadEnvironment("may not be read", where=path, mend="give read permission") from None
-    except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}", where=path, mend="give a file") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        what = getattr(error, "strerror", None) or "no file has such a name"
+        raise BadInput(f"cannot be read: {what}", where=path, mend="give a file") from None

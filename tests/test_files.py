@@ -31,6 +31,16 @@ def test_whatever_ends_the_block_leaves_the_old_file_and_no_other(tmp_path, end)
     assert path.read_text() == "old"
 
 
+def test_a_folder_that_was_made_for_a_file_goes_with_it(tmp_path):
+    with pytest.raises(ValueError), whole(tmp_path / "new" / "a.txt"):
+        raise ValueError
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(ValueError), whole(tmp_path / "new" / "a.txt"):
+        (tmp_path / "new" / "other").write_text("of another process")
+        raise ValueError
+    assert (tmp_path / "new" / "other").exists()
+
+
 def test_a_link_is_replaced_and_not_written_through(tmp_path):
     (tmp_path / "precious").write_text("old")
     (tmp_path / "link").symlink_to("precious")

@@ -10,7 +10,8 @@ from typing import Any
 
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.data.library import SUFFIXES
-from distinctad_jax.errors import BadInput, BadUsage, Problem, SomeSkipped
+from distinctad_jax.errors import BadInput, BadUsage, Problem, SomeSkipped, Stopped
+from distinctad_jax.files import real
 
 TEXTS = (".vtt", ".srt")
 _DIGITS = re.compile(r"\d+")
@@ -36,7 +37,7 @@ def films(inputs: Sequence[Path], suffixes: tuple[str, ...] = SUFFIXES) -> list[
             for path in sorted(one.rglob("*"))
             if path.suffix.lower() in suffixes
             and not any(part.startswith(".") for part in path.relative_to(one).parts)
-            and path.resolve().is_relative_to(one.resolve())
+            and real(path).is_relative_to(real(one))
             and path.is_file()
         ]
         if not inside:
@@ -53,13 +54,13 @@ def paper(given: Path | None, film: Path, inputs: Sequence[Path], suffixes: tupl
     """
     if given is not None and not given.is_dir():
         return given
-    named = {path.resolve() for path in inputs if not path.is_dir()}
-    if given is None and film.resolve() in named:
+    named = {real(path) for path in inputs if not path.is_dir()}
+    if given is None and real(film) in named:
         return None
     folder = given or film.parent
     names = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in suffixes and path.is_file()]
     beside = [path for path in names if path.stem == film.stem or path.stem.startswith(f"{film.stem}.")]
-    inside = [path for path in beside if path.resolve().is_relative_to(folder.resolve())]
+    inside = [path for path in beside if real(path).is_relative_to(real(folder))]
     if given is not None and not inside:
         raise BadInput(f"holds no {film.stem}{suffixes[0]}", where=given, mend="add it, or name the file itself")
     return min(inside, key=lambda path: (len(path.name), path.name), default=None)
@@ -79,7 +80,7 @@ def each(
         try:
             done.append(work(path))
         except Problem as problem:
-            if len(found) == 1 or isinstance(problem, BadUsage):
+            if len(found) == 1 or isinstance(problem, BadUsage | Stopped):
                 raise
             print(f"error: {problem}", file=sys.stderr, flush=True)
             failed.append((path, problem))
@@ -89,16 +90,20 @@ def each(
 def ended(done: list[dict[str, Any]], failed: list[tuple[Path, Problem]]) -> dict[str, Any]:
     """What `--json` says: a single file's facts, or those of all under `files`, with the sums of what can be added.
 
-    Errors: SomeSkipped, naming them, if some files could not be done.
+    Errors: SomeSkipped, naming them, if some files could not be done; what was done is told with it.
     """
     if failed:
+        told = [{"file": path.name, "error": str(problem), **(problem.found or {})} for path, problem in failed]
         names = ", ".join(path.name for path, _ in failed[:_SHOWN]) + (", ..." if len(failed) > _SHOWN else "")
         raise SomeSkipped(
             f"{len(failed)} of {len(done) + len(failed)} files could not be done: {names}",
             mend="see the lines above",
+            found=_together([*done, *told]) | {"failed": len(failed)},
         )
-    if len(done) == 1:
-        return done[0]
+    return done[0] if len(done) == 1 else _together(done)
+
+
+def _together(done: list[dict[str, Any]]) -> dict[str, Any]:
     return {"files": done, **{name: sum(one.get(name) or 0 for one in done) for name in _added(done)}}
 
 

@@ -8,15 +8,19 @@ Nothing but the module asked for is imported, so `distinctad score` never waits 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
+import signal
 import sys
+import threading
 import warnings
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from distinctad_jax import __version__
 from distinctad_jax.commands.voice import Voice
-from distinctad_jax.errors import BadUsage
+from distinctad_jax.errors import BadUsage, Problem, Stopped
 from distinctad_jax.outcome import carried_out
 
 COMMANDS = {
@@ -67,6 +71,8 @@ def read(arguments: list[str]) -> argparse.Namespace:
     always.add_argument("-q", "--quiet", action="store_true", help="say nothing but warnings and errors")
     always.add_argument("--strict", action="store_true", help="treat warnings as errors")
     always.add_argument("--debug", action="store_true", help="print tracebacks")
+    if "" in first.rest:
+        of_command.error("an empty argument")  # as a path it would mean the folder that one is in
     given, left = of_command.parse_known_args(first.rest)
     if left and not getattr(module(first.command), "TAKES_CONFIG", False):
         of_command.error(f"unrecognized arguments: {' '.join(left)}")
@@ -84,6 +90,8 @@ def module(command: str) -> Any:
 def carry_out(arguments: list[str]) -> dict[str, Any]:
     """Reads a command line and does what it says; returns what was found, which `--json` prints.
 
+    What was done before a `Problem` ended the command is printed, too, if the problem tells it (`found`).
+
     Errors: a `Problem`, BadUsage among them.
     """
     given = read(arguments)
@@ -92,17 +100,43 @@ def carry_out(arguments: list[str]) -> dict[str, Any]:
         warnings.showwarning = lambda message, *_, **__: voice.warn(str(message))
         try:
             found = module(given.command).run(given, voice)
+        except Problem as problem:
+            _tell(given, problem.found)
+            raise
         finally:
             voice.close()
-    if given.json:
-        print(json.dumps(found, ensure_ascii=False, allow_nan=False), file=sys.stdout, flush=True)
+    _tell(given, found)
     return found
+
+
+def _tell(given: argparse.Namespace, found: Mapping[str, Any] | None) -> None:
+    """What `--json` asks for: one object, the last line of standard output."""
+    if given.json and found is not None:
+        print(json.dumps(found, ensure_ascii=False, allow_nan=False), file=sys.stdout, flush=True)
+
+
+@contextlib.contextmanager
+def _stopping() -> Iterator[None]:
+    """Makes SIGTERM a `Stopped` within the block, so that what was begun is cleaned up or kept to go on from."""
+
+    def stop(number: int, frame: object) -> NoReturn:
+        raise Stopped("stopped by a signal", mend="give the same command again to go on")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def main(arguments: list[str]) -> int:
     """Reads a command line, carries it out, and returns the exit code."""
 
     def work() -> None:
-        carry_out(arguments)
+        with _stopping():
+            carry_out(arguments)
 
     return carried_out(work, debug="--debug" in arguments)

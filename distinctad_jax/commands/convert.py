@@ -16,14 +16,16 @@ from distinctad_jax.commands.targets import folder_of, formats_of, target_option
 from distinctad_jax.commands.validate import SUFFIXES
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.errors import BadInput, BadUsage
-from distinctad_jax.files import write_text
+from distinctad_jax.files import real, write_text
 from distinctad_jax.movie.movie import Track
+from distinctad_jax.report.review import render_review
 from distinctad_jax.tracks import read_dialogue
 from distinctad_jax.tracks.formats import FORMATS, stem, texts_of, track_in
 from distinctad_jax.tracks.mending import playable
 from distinctad_jax.tracks.reading import Warnings
 
-WRITTEN = tuple(one.name for one in FORMATS.values() if one.written)
+PAGE = "html"
+WRITTEN = (*(one.name for one in FORMATS.values() if one.written), PAGE)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,21 +65,25 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
 def _targets(given: argparse.Namespace, found: list[Path], formats: list[str]) -> dict[Path, list[Path]]:
     """The files that each file becomes. Errors: BadUsage if one would be written twice, or over what is read."""
     targets = {
-        path: [(given.output_dir or path.parent) / f"{stem(path)}{FORMATS[form].suffixes[0]}" for form in formats]
+        path: [(given.output_dir or path.parent) / f"{stem(path)}{_ending(form)}" for form in formats]
         for path in found
     }
-    read = {path.resolve() for path in found}
+    read = {real(path) for path in found}
     owners: dict[Path, Path] = {}
     for path, files in targets.items():
-        targets[path] = files = [one for one in files if one.resolve() != path.resolve() or len(formats) == 1]
+        targets[path] = files = [one for one in files if real(one) != real(path) or len(formats) == 1]
         for one in files:
-            if one.resolve() in read:
+            if real(one) in read:
                 raise BadUsage("would be written over", where=one, mend="name another folder with -o")
             if one in owners:
                 told = f"would be written from {owners[one].name} and from {path.name}"
                 raise BadUsage(told, where=one, mend="convert them into two folders")
             owners[one] = path
     return targets
+
+
+def _ending(form: str) -> str:
+    return ".review.html" if form == PAGE else FORMATS[form].suffixes[0]
 
 
 def _read(path: Path, given: argparse.Namespace) -> tuple[Track, Warnings]:
@@ -99,6 +105,8 @@ def _read(path: Path, given: argparse.Namespace) -> tuple[Track, Warnings]:
 def _texts(target: Path, track: Track, source: Path, found: Warnings) -> dict[Path, str]:
     """What is written for one target."""
     try:
+        if target.suffix == ".html":  # without pictures: `distinctad report` puts those of the film in
+            return {target: render_review(track.numbered(), stem=stem(source))}
         if target.suffix in (".vtt", ".srt"):
             track = playable(track, found)
         return texts_of(target, track)

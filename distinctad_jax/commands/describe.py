@@ -27,7 +27,7 @@ from distinctad_jax.drafting.drafts import Drafter, Store
 from distinctad_jax.drafting.model_folder import find
 from distinctad_jax.drafting.names import POLICIES, read_people
 from distinctad_jax.drafting.survey import Survey, facts, survey
-from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.errors import BadInput, BadUsage, Stopped
 from distinctad_jax.files import fingerprint
 from distinctad_jax.movie.movie import Person, Track
 from distinctad_jax.tracks import FORMATS, read_track, write_track
@@ -126,7 +126,7 @@ def _one(
                 f"distinctad_jax {__version__}, narrator {narrator.models.get('narrator', '')[:12]}, not reviewed"
             )
             track = describe(seen, cast, narrator, wishes, store, report=bar, made_by=made_by, problems=problems)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped):
         store.flush()
         raise
     tell(voice, problems)

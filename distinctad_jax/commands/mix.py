@@ -12,7 +12,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from distinctad_jax.commands.batch import each, ended, films, tell
+from distinctad_jax.commands.batch import each, ended, films, paper, tell
 from distinctad_jax.commands.practice import MIXING, SPEAKING, practice_of, practice_options
 from distinctad_jax.commands.speak import engine_of, engine_options, read, spoken
 from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
@@ -38,7 +38,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--track", type=Path, required=True, metavar="FILE", help="or the folder of the films' tracks"
     )
-    parser.add_argument("--subtitles", type=Path, metavar="FILE", help="captions to put in, and where dialogue is")
+    parser.add_argument(
+        "--subtitles", type=Path, metavar="FILE", help="or a folder of NAME.srt: captions to put in, and dialogue"
+    )
+    parser.add_argument("--encoding", default="utf-8", help="of files that have no mark; default utf-8")
     parser.add_argument("--loudness", type=float, metavar="LUFS", help="bring the film to -23, -24, -27 or -16")
     parser.add_argument("--title", metavar="TEXT", help="of the new tracks; default: English (audio description)")
     engine_options(parser)
@@ -85,10 +88,15 @@ def _track(
     if file.is_dir():
         beside = [file / f"{path.stem}{suffix}" for suffix in TRACKS]
         file = next((one for one in beside if one.is_file()), beside[0])
-    track = read(file, given.subtitles, voice)
+    track = read(file, _subtitles(given, path), voice, given.encoding)
     if any(one.speech and one.speech.clip for one in track.descriptions):
         return track, file.parent
     return spoken(track, engine_of(given, track.language), folder, practice, voice), folder
+
+
+def _subtitles(given: argparse.Namespace, film: Path) -> Path | None:
+    """The subtitles of a film: the file that was named, that of a folder, or one beside a film of a folder."""
+    return paper(given.subtitles, film, given.films)
 
 
 def _mix(
@@ -120,8 +128,9 @@ def _film(
     texts = [
         TextTrack([(one.span, one.text) for one in track.descriptions if one.kind == "inline"], title, code, True)
     ]
-    if given.subtitles is not None:
-        lines = read_dialogue(given.subtitles, speech_only=False, problems=[])
+    subtitles = _subtitles(given, made.programme.path)
+    if subtitles is not None:
+        lines = read_dialogue(subtitles, speech_only=False, encoding=given.encoding, problems=[])
         spoken_in = made.programme.language or "und"
         texts.insert(0, TextTrack(_apart(lines), "Captions", spoken_in, False))
     voice.say(f"writing {target}")
@@ -154,6 +163,8 @@ def _figures(made: Mix, track: Track) -> dict[str, Any]:
     ]
     return {
         "cues": len(entries),
+        "first": entries[0]["start"] if entries else None,
+        "last": entries[-1]["end"] if entries else None,
         "duration": _round(made.programme.seconds),
         "film_loudness": _round(made.film.integrated()),
         "dialogue_loudness": _round(made.film.integrated(dialogue)) if dialogue else None,

@@ -20,7 +20,7 @@ from distinctad_jax.commands.targets import folder_of, wanted
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.data.library import SUFFIXES
 from distinctad_jax.errors import BadUsage
-from distinctad_jax.files import read_bytes, write_text
+from distinctad_jax.files import read_bytes, real, write_text
 from distinctad_jax.movie.movie import Track
 from distinctad_jax.movie.practice import Practice
 from distinctad_jax.report.review import LARGEST, render_review, text_size
@@ -37,6 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--film", type=Path, metavar="FILE", help="or the folder of the tracks' films; none: no pictures"
     )
     parser.add_argument("--subtitles", type=Path, metavar="FILE", help="of the film, if the track has no dialogue")
+    parser.add_argument("--encoding", default="utf-8", help="of files that have no mark; default utf-8")
     parser.add_argument("--embed-video", action="store_true", help="put a film of up to 20 MB into the page")
     parser.add_argument("--no-frames", action="store_true", help="leave the pictures out")
     parser.add_argument("-o", "--output-dir", type=Path, metavar="DIR", help="default: the folder of each track")
@@ -57,7 +58,7 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
         target = folder / f"{path.name.removesuffix(path.suffix)}.review.html"
         if not wanted(given, [target], voice):
             return {}
-        track = read(path, given.subtitles, voice).numbered()
+        track = read(path, given.subtitles, voice, given.encoding).numbered()
         stem = path.name.removesuffix(path.suffix).removesuffix(".voiced")
         film = None if given.film is None else paper(given.film, Path(stem), given.tracks, SUFFIXES)
         return page(track, film, target, practice, voice, embed=given.embed_video, pictures=not given.no_frames)
@@ -110,5 +111,5 @@ def _address(film: Path, page: Path, embed: bool) -> str:
                 f"is {what}", where=film, mend="leave out --embed-video, or give an .mp4 or .webm below 20 MB"
             )
         return f"data:{kind};base64,{base64.b64encode(read_bytes(film)).decode('ascii')}"
-    relative = os.path.relpath(film.resolve(), page.parent.resolve())
+    relative = os.path.relpath(real(film), real(page.parent))
     return quote(Path(relative).as_posix().encode("utf-8", "surrogateescape"))

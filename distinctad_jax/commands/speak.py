@@ -35,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--subtitles", type=Path, metavar="FILE", help="of the film, where the track holds no dialogue"
     )
+    parser.add_argument("--encoding", default="utf-8", help="of files that have no mark; default utf-8")
     engine_options(parser)
     target_options(parser, FORMATS, ("json", "wav"))
     practice_options(parser, (*SPEAKING, "lead_in", "lead_out", "narration_level", "true_peak"))
@@ -100,16 +101,17 @@ def _write(target: Path, track: Track, source: Path) -> None:
 
 
 def _track(path: Path, given: argparse.Namespace, folder: Path, practice: Practice, voice: Voice) -> Track:
-    track = read(path, given.subtitles, voice)
+    track = read(path, given.subtitles, voice, given.encoding)
     return spoken(track, engine_of(given, track.language), folder, practice, voice)
 
 
-def read(path: Path, subtitles: Path | None, voice: Voice) -> Track:
+def read(path: Path, subtitles: Path | None, voice: Voice, encoding: str) -> Track:
     """A track, with the dialogue of `subtitles` in place of its own if they are given."""
     problems: list[str] = []
-    track = read_track(path, problems=problems)
+    track = read_track(path, encoding=encoding, problems=problems)
     if subtitles is not None:
-        track = dataclasses.replace(track, dialogue=read_dialogue(subtitles, problems=problems))
+        lines = read_dialogue(subtitles, encoding=encoding, problems=problems)
+        track = dataclasses.replace(track, dialogue=lines)
     tell(voice, problems)
     return track
 
@@ -136,11 +138,7 @@ def _facts(track: Track, voice: Voice, path: Path) -> dict[str, Any]:
         f"{path.name}: {len(told)} spoken in {seconds:.1f} s at {pace:.0f} words a minute, {extended} extended, "
         f"{len(track.dropped)} dropped"
     )
-    if silent:
-        tell(voice, [f"{one.id}: {check.sentence}" for one in silent for check in one.checks[-1:]])
-        names = ", ".join(one.id for one in silent[:5])
-        raise SomeSkipped(f"{len(silent)} texts could not be spoken: {names}", where=path, mend="see the warnings")
-    return {
+    found = {
         "cues": len(told),
         "extended": extended,
         "dropped": len(track.dropped),
@@ -150,3 +148,9 @@ def _facts(track: Track, voice: Voice, path: Path) -> dict[str, Any]:
         "last": told[-1].span.end if told else None,
         "duration": seconds_of(track),
     }
+    if silent:
+        tell(voice, [f"{one.id}: {check.sentence}" for one in silent for check in one.checks[-1:]])
+        names = ", ".join(one.id for one in silent[:5])
+        what = f"{len(silent)} texts could not be spoken: {names}"
+        raise SomeSkipped(what, where=path, mend="see the warnings", found=found | {"not_voiced": len(silent)})
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,17 +39,18 @@ def formats_of(given: argparse.Namespace, known: Sequence[str]) -> list[str]:
 
 
 def folder_of(given: argparse.Namespace, path: Path) -> Path:
-    """Where the files of one input go; the folder that was named is made, but none above it.
+    """Where the files of one input go. It is made with the first file that is written, and none above it ever.
 
-    Errors: BadEnvironment if it cannot be made.
+    Errors: BadEnvironment if it is not there and cannot be made, or nothing may be written to it.
     """
     folder = given.output_dir or path.parent
-    try:
-        folder.mkdir(exist_ok=True)
-    except FileNotFoundError:
-        raise BadEnvironment("its parent folder does not exist", where=folder, mend="make it") from None
-    except OSError as error:
-        raise BadEnvironment(f"cannot be made: {error.strerror}", where=folder, mend="name another folder") from None
+    home = folder if folder.exists() else folder.parent
+    if not home.exists():
+        raise BadEnvironment("its parent folder does not exist", where=folder, mend="make it")
+    if not home.is_dir() or (folder.is_symlink() and not folder.exists()):
+        raise BadEnvironment("is no folder", where=folder, mend="name another")
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise BadEnvironment("may not be written to", where=home, mend="name another folder")
     return folder
 
 

@@ -7,7 +7,6 @@ a warning, and an error with --strict.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +38,9 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
     found, failed = each(films(given.files, SUFFIXES), one, voice)
     wrong = [each_ for each_ in found if not each_["valid"]]
     facts = found[0] if len(given.files) == len(found) == 1 else {"files": found, "wrong": len(wrong)}
-    if given.json and (wrong or failed):
-        print(json.dumps(facts, ensure_ascii=False, allow_nan=False), flush=True)
     if failed:
-        raise SomeSkipped(f"{len(failed)} of {len(found) + len(failed)} files could not be read", mend="see above")
+        what = f"{len(failed)} of {len(found) + len(failed)} files could not be read"
+        raise SomeSkipped(what, mend="see above", found=facts)
     if wrong:
         what = f"{len(wrong)} of {len(found)} files are wrong"
         if len(found) == 1:
@@ -51,8 +49,9 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
                 f"{fault['what']}{_more(len(wrong[0]['errors']))}",
                 where=f"{wrong[0]['file']}:{fault['place']}",
                 mend="correct the file",
+                found=facts,
             )
-        raise BadInput(what, mend="see the lines above")
+        raise BadInput(what, mend="see the lines above", found=facts)
     voice.say(f"{len(found)} valid, {sum(len(each_['warnings']) for each_ in found)} warnings")
     return facts
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from distinctad_jax.data.library import safe_name
 from distinctad_jax.errors import BadInput
-from distinctad_jax.files import read_json
+from distinctad_jax.files import read_json, real
 from distinctad_jax.movie.movie import Person
 
 _CREDITS = {"uncredited", "voice", "singing voice", "archive footage", "credit only", "unconfirmed", "scenes deleted"}
@@ -121,7 +121,7 @@ def _portrait(path: Path, place: str, name: str) -> Path:
     where = f"{path}:{place}.portrait"
     folder = path.parent
     portrait = folder / name
-    if not safe_name(name) or not portrait.resolve().is_relative_to(folder.resolve()):
+    if not safe_name(name) or not real(portrait).is_relative_to(real(folder)):
         mend = "put the picture below the folder of the cast file"
         raise BadInput(f"{_short(name)} lies outside the folder of the cast file", where=where, mend=mend)
     if not portrait.is_file():

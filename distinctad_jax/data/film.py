@@ -322,9 +322,11 @@ def _chained(first: VideoFrame | None, rest: Iterator[VideoFrame]) -> Iterator[V
 
 
 def _file(path: Path) -> BinaryIO:
+    if path.is_symlink():
+        raise BadInput("is a link", where=path, mend="name the film that it leads to")
     try:
         # Without waiting: opening a named pipe would otherwise hang until somebody writes to it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         raise BadInput("no such file", where=path, mend="correct the path") from None
     except PermissionError:
@@ -337,6 +339,33 @@ def _file(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+_SEEMS = {
+    (b"#EXTM3U", b"ffconcat", b"<asx", b"[playlist]"): "a list of files",
+    (b"<?xml", b"<MPD", b"<Smooth"): "no film, but XML, perhaps a list of files",
+    (b"<!doctype", b"<html"): "no film, but a web page",
+    (b"version https://git-lfs",): "no film, but a pointer of Git LFS: run git lfs pull",
+    (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF\0\0\0\0WEBP", b"II*\0", b"MM\0*"): "no film, but a picture",
+    (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ"): "no film, but an archive",
+    (b"v=0",): "no film, but the description of a stream",
+    (b"%PDF",): "no film, but a PDF",
+    (b"\x1aE\xdf\xa3",): "no film: a Matroska or WebM file that is damaged or has no pictures",
+}
+"""What a file seems to be by its first bytes, in lower or upper case."""
+
+
+def _seems(head: bytes) -> str:
+    bare = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for leads, what in _SEEMS.items():
+        if bare.startswith(tuple(lead.lower() for lead in leads)):
+            return what
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide"):
+        return "no film: an MP4 file without its index (moov), or cut off before it"
+    if not head.strip(b"\0"):
+        return "no film, but zeros"
+    text = head.decode("utf-8", "ignore")
+    return "no film, but text" if "".join(text.split()).isprintable() and len(text) > 8 else "no film, or damaged"
+
+
 @contextlib.contextmanager
 def container(path: Path, formats: str = FORMATS) -> Iterator[InputContainer]:
     """A file of one of `formats`, opened with care and closed at the end of the block.
@@ -345,7 +374,7 @@ def container(path: Path, formats: str = FORMATS) -> Iterator[InputContainer]:
     """
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_file(path))
-        head = file.read(16)
+        head = file.read(64)
         if not head:
             raise BadInput("the file is empty", where=path, mend=MEND)
         file.seek(0)
@@ -353,8 +382,7 @@ def container(path: Path, formats: str = FORMATS) -> Iterator[InputContainer]:
         try:
             box = stack.enter_context(av.open(file, mode="r", options=_LIMIT, container_options=whitelist))
         except (FFmpegError, UnicodeError) as error:
-            kind = "a list of files" if head.startswith((b"#EXTM3U", b"ffconcat")) else "no film, or a damaged one"
-            raise BadInput(kind, where=path, mend=MEND) from error
+            raise BadInput(_seems(head), where=path, mend=MEND) from error
         yield box
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from distinctad_jax.data.faces import roles_of
 from distinctad_jax.data.rows import Annotations, Row
 from distinctad_jax.errors import BadInput
+from distinctad_jax.files import real
 from distinctad_jax.movie.movie import Clip, Footage, Line, Movie, Person
 from distinctad_jax.movie.span import Span
 
@@ -136,7 +137,7 @@ def _sought(videos: Path, name: str, suffixes: tuple[str, ...], row: Row, table:
     own = [base] if base.suffix.lower() in suffixes else []
     for path in (*own, *(base.with_name(base.name + suffix) for suffix in suffixes)):
         if path.exists():
-            if not path.resolve().is_relative_to(videos.resolve()):
+            if not real(path).is_relative_to(real(videos)):
                 raise BadInput(
                     f"the video of movie {row.movie} is a link out of {videos}",
                     where=f"{table}:{row.line}",

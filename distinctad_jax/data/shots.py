@@ -119,7 +119,11 @@ def read_shots(path: Path) -> tuple[float, ...]:
     data = read_bytes(path)
     if len(data) > _LONGEST_LIST or b"\0" in data:
         raise BadInput("no list of shots", where=path, mend="give a CSV with a column start, in seconds")
-    rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig", errors="replace"), newline="")))
+    try:
+        text = data.decode("utf-8-sig", errors="replace")
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise BadInput(f"no list of shots ({error})", where=path, mend="give a CSV with a column start") from None
     column, first = 0, 0
     for place, row in enumerate(rows[:3]):  # PySceneDetect puts a line of all cuts above its header
         names = [name.strip().lower() for name in row]

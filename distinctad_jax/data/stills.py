@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from distinctad_jax.data.film import MAX_PIXELS
 from distinctad_jax.errors import BadInput
-from distinctad_jax.files import read_bytes
+from distinctad_jax.files import read_bytes, real
 
 RATE = 3.0  # pictures a second of TVQA's frames
 _NAME = re.compile(r"0*([0-9]{1,9})\.jpe?g", re.IGNORECASE)
@@ -65,7 +65,7 @@ def _from_folder(folder: Path, numbers: Sequence[int]) -> dict[int, bytes]:
     found = {}
     for number in numbers:
         path = folder / f"{number:05d}.jpg"
-        if path.is_file() and path.stat().st_size <= _LARGEST and path.resolve().parent == folder.resolve():
+        if path.is_file() and path.stat().st_size <= _LARGEST and real(path).parent == real(folder):
             found[number] = read_bytes(path)
     return found
 

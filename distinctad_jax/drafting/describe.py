@@ -14,12 +14,15 @@ from distinctad_jax.drafting.checks import checked
 from distinctad_jax.drafting.drafts import Asked, Draft, Drafter, Report, Store
 from distinctad_jax.drafting.names import Names
 from distinctad_jax.drafting.survey import Survey, seen_in
+from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.description import Alternative, Description, Provenance, Speech
 from distinctad_jax.movie.movie import Line, Person, Track
 from distinctad_jax.movie.practice import Practice
-from distinctad_jax.movie.span import Span
+from distinctad_jax.movie.span import Span, clock
 from distinctad_jax.narration.schedule import Candidate, Moment, Placed, Plan, Taste, extended, plan, seconds
 
+MOST_CLIPS = 30_000
+"""Told in one run. Two days of film have as many; a file of three pictures that claims a year has more."""
 LONGEST_CLIP = 6.0
 """Seconds that one description tells of, unless asked otherwise."""
 _LATEST = 6.0  # s after the start of what it tells that a description may begin
@@ -77,11 +80,15 @@ def describe(
 ) -> Track:
     """The draft of a film: texts of the drafter, chosen and placed together, checked; what is left out with reasons.
 
-    Errors: BadInput if the film cannot be read; what of it cannot be decoded is told in `problems`.
+    Errors: BadInput if the film cannot be read, or has more than `MOST_CLIPS` clips; what of it cannot be decoded is
+      told in `problems`.
     """
     problems = problems if problems is not None else []
     practice, names = wishes.practice, Names(cast, wishes.names, seen.heard.lines)
     told = clips(seen.silences, seen.shots, wishes.longest_clip)
+    if len(told) > MOST_CLIPS:
+        what = f"{len(told)} clips to tell, in {clock(seen.facts.duration)}; at most {MOST_CLIPS} in one run"
+        raise BadInput(what, where=seen.video, mend="describe a part of it (--start, --end)")
     fastest = practice.fastest_characters_per_second
     asked = Asked(
         seen.video,
@@ -125,9 +132,10 @@ def _moment(draft: Draft, gap: Span, names: Names) -> Moment:
 
     Texts that name strangers are used only where there are no others, with the names replaced.
     """
-    honest = [one for one in draft.candidates if not names.strangers(one.text)]
+    said = [replace(one, text=one.text[: 2 * _MOST_CHARACTERS]) for one in draft.candidates]
+    honest = [one for one in said if not names.strangers(one.text)]
     found: dict[str, Candidate] = {}
-    for one in honest or draft.candidates:
+    for one in honest or said:
         text = tidied(names.written(one.text, draft.clip.start))
         found.setdefault(text, replace(one, text=text))
     return Moment(gap, draft.clip.start, tuple(found.values()), draft.change, late=_LATEST)

@@ -25,6 +25,8 @@ class Shelf:
 def find(folder: Path | None) -> Shelf:
     """The parts in a workdir in which stage 2 was finished, or of one narrator of it, `workdir/stage2/KEY`.
 
+    Of the narrators of a demo, its own is taken, not those that lack a part; `workdir/demo` names it too.
+
     Errors: BadResume, telling how one is made, if no folder is given; BadInput if it is missing, holds none or
       several, or a part of it is gone. Nothing is ever fetched.
     """
@@ -38,8 +40,12 @@ def find(folder: Path | None) -> Shelf:
         raise BadInput("no such model folder", where=folder, mend=f"correct --model, or make one: {_MADE}")
     if folder.parent.name == "stage2" and (folder / "artefact.json").is_file():
         workdir, narrators = folder.parent.parent, [folder]
+    elif (own := _of_demo(folder)) is not None:
+        workdir, narrators = own.parent.parent, [own]
     else:
         workdir, narrators = folder, sorted(path.parent for path in folder.glob("stage2/*/artefact.json"))
+        own = _of_demo(folder / "demo")
+        narrators = [own] if len(narrators) > 1 and own in narrators else narrators
     if not narrators:
         raise BadInput("holds no finished narrator (stage2/KEY)", where=folder, mend=f"make one: {_MADE}")
     if len(narrators) > 1:
@@ -54,6 +60,16 @@ def find(folder: Path | None) -> Shelf:
     if tower not in ("stage1", "pretrain"):
         raise BadInput(f"its features are of {tower[:20]!r}", where=narrators[0], mend="train it again")
     return Shelf(narrators[0], workdir / tower / _key(extract, "tower", workdir / "extract"), trained)
+
+
+def _of_demo(folder: Path) -> Path | None:
+    """The narrator that a finished demo speaks of, if this is the folder of one."""
+    if not (folder / "artefact.json").is_file():
+        return None
+    needs = _about(folder).get("needs", {})
+    key = needs.get("stage2 full")
+    narrator = folder.parent / "stage2" / str(key)
+    return narrator if isinstance(key, str) and key.isalnum() and (narrator / "artefact.json").is_file() else None
 
 
 def _about(folder: Path) -> dict[str, Any]:

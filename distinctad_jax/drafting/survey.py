@@ -44,7 +44,7 @@ class Survey:
     @property
     def usable(self) -> float:
         """Seconds of all silences."""
-        return sum(span.seconds for span in self.silences)
+        return sum((span.seconds for span in self.silences), 0.0)
 
     def film(self) -> FilmFile:
         """What a track keeps of the film."""

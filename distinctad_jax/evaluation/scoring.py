@@ -162,13 +162,14 @@ class Scored:
     """The scores of a file and of what it is compared with.
 
     header: every choice. systems: name -> metric -> score; the first is the file itself. counters: what was done.
-    bad: a line for each row that was left out.
+    bad: a line for each row that was left out. rows: how many were scored.
     """
 
     header: dict[str, str]
     systems: dict[str, dict[str, Score]]
     bad: list[str]
     counters: dict[str, int]
+    rows: int
 
     @property
     def values(self) -> dict[str, float | None]:
@@ -235,7 +236,7 @@ def score(
             rows = [row._replace(prediction=text, said=None) for row, text in zip(corpus.rows, texts, strict=True)]
             systems[name] = scored(*setup.measure(rows), drawn)
     counters = dict(setup.bertscore.counters) if setup.bertscore else {}
-    return Scored({"predictions": found.where} | setup.header(corpus), systems, found.bad, counters)
+    return Scored({"predictions": found.where} | setup.header(corpus), systems, found.bad, counters, len(corpus.rows))
 
 
 def predictions_of(

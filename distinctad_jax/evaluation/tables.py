@@ -123,6 +123,7 @@ def as_json(scored: Scored) -> dict[str, Any]:
     """Everything, at full precision."""
     return {
         "header": scored.header,
+        "rows": scored.rows,
         "scores": scored.values,
         "systems": {
             system: {name: _score(one) for name, one in scores.items()} for system, scores in scored.systems.items()

@@ -169,8 +169,9 @@
 
   const bar = (entry) => {
     const { from, to, length, spare } = fitOf(entry);
-    const all = Math.max(to, entry.start + length) - Math.min(from, entry.start) || 1;
-    const left = Math.min(from, entry.start);
+    const { lead_in: leadIn, lead_out: leadOut } = data.practice;
+    const left = Math.min(from - leadIn, entry.start);
+    const all = Math.max(to + leadOut, entry.start + length) - left || 1;
     const share = (seconds) => (100 * seconds) / all;
     const drawn = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     drawn.setAttribute("viewBox", "0 0 100 8");
@@ -178,9 +179,11 @@
     drawn.setAttribute("aria-hidden", "true");
     const rectangle = (name, x, width) => {
       const part = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-      for (const [key, value] of Object.entries({ class: name, x, y: name === "gap" ? 2 : 0, width: Math.max(width, 0), height: name === "gap" ? 4 : 8 })) part.setAttribute(key, value);
+      const tall = name === "speech" || name === "over";
+      for (const [key, value] of Object.entries({ class: name, x, y: tall ? 0 : 2, width: Math.max(width, 0), height: tall ? 8 : 4 })) part.setAttribute(key, value);
       drawn.append(part);
     };
+    rectangle("lead", share(from - leadIn - left), share(to + leadOut - from + leadIn));
     rectangle("gap", share(from - left), share(to - from));
     const over = Math.max(-spare, 0);
     rectangle("speech", share(entry.start - left), share(length - over));
@@ -191,7 +194,7 @@
   };
 
   const states = (entry) => {
-    const found = [];
+    const found = [count(entry.text.length, "character", "characters")];
     if (entry.status === "approved") found.push("approved");
     if (changed(entry)) found.push("edited");
     if (entry.kind === "extended") found.push("extended: the film waits");
@@ -427,7 +430,7 @@
 
   // ---- playing -----------------------------------------------------------------------------------------------
 
-  let active = null, waiting = false, track = null;
+  let active = null, waiting = false, track = null, reached = 0, timer = 0;
   const speech = "speechSynthesis" in window ? window.speechSynthesis : null;
   const on = (id) => { const box = byId(id); return Boolean(box) && box.checked; };
   const ownVoice = () => [...(video.audioTracks || [])].some((one) => one.enabled && /descri/.test(one.kind));
@@ -442,7 +445,8 @@
   };
   const quiet = () => {
     if (speech) speech.cancel();
-    if (waiting) { waiting = false; }
+    clearTimeout(timer);
+    waiting = false;
     if (video) video.volume = 1;
     active = null;
     if (byId("said")) byId("said").textContent = "";
@@ -451,9 +455,10 @@
     active = entry;
     byId("said").textContent = entry.text;
     current(entry);
-    if (!on("ad")) return;
+    if (!on("ad")) return false;
     if (on("duck")) video.volume = 10 ** (-Number(byId("depth").value) / 20);
-    if (on("speak") && speech && !ownVoice()) {
+    const aloud = on("speak") && speech && !ownVoice();
+    if (aloud) {
       const words = new SpeechSynthesisUtterance(entry.text);
       const chosen = speech.getVoices()[Number(byId("voices").value)];
       if (chosen) words.voice = chosen;
@@ -463,10 +468,21 @@
       speech.cancel();
       speech.speak(words);
     }
+    return aloud;
   };
   const finish = () => { active = null; video.volume = 1; byId("said").textContent = ""; };
+  // An extended description: the film waits until it is spoken, or as long as that would take.
+  const hold = (entry) => {
+    waiting = true;
+    video.pause();
+    if (begin(entry)) return;
+    timer = setTimeout(() => { if (waiting && active === entry) { waiting = false; finish(); video.play(); } }, needed(entry) * 1000);
+  };
   const follow = () => {
-    const now = video.currentTime;
+    const now = video.currentTime, since = reached;
+    reached = now;
+    const extended = order.find((one) => one.kind === "extended" && since < one.start && one.start <= now);
+    if (extended && on("ad") && !video.paused) { hold(extended); return; }
     const entry = order.find((one) => one.kind === "inline" && one.start <= now && now < one.end) || null;
     if (entry && entry !== active && !video.paused) begin(entry);
     else if (!entry && active) {
@@ -507,13 +523,20 @@
     if (data.dialogue.length) captions();
     video.addEventListener("play", () => { waiting = false; requestAnimationFrame(follow); });
     video.addEventListener("pause", () => { if (!waiting) quiet(); });
-    video.addEventListener("seeking", quiet);
+    video.addEventListener("seeking", () => { reached = video.currentTime; quiet(); });
     video.addEventListener("error", () => { byId("no-film").hidden = false; }, true);
     if (video.error) byId("no-film").hidden = false;
-    const voices = () => byId("voices").replaceChildren(...speech.getVoices().map((one, at) => element("option", { value: at }, `${one.name} (${one.lang})`)));
-    if (speech) {
-      voices();
-      speech.addEventListener("voiceschanged", voices);
+    const voices = () => {
+      const all = speech ? speech.getVoices() : [];
+      byId("voices").replaceChildren(...all.map((one, at) => element("option", { value: at }, `${one.name} (${one.lang})`)));
+      byId("voice-line").hidden = all.length === 0;
+    };
+    voices();
+    if (speech) speech.addEventListener("voiceschanged", voices);
+    for (const [id, told] of [["depth", (value) => `${value} dB`], ["rate", (value) => `${Number(value).toFixed(2)} times`]]) {
+      const tell = () => { byId(`${id}-told`).textContent = told(byId(id).value); };
+      byId(id).addEventListener("input", tell);
+      tell();
     }
     for (const id of ["speak", "voices", "rate"]) byId(id).disabled = !speech;
     byId("aloud").addEventListener("change", () => { byId("said").setAttribute("aria-live", on("aloud") ? "polite" : "off"); });

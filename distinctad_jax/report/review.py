@@ -98,6 +98,8 @@ def _data(track: Track, practice: Practice, frames: Mapping[str, Sequence[Thumbn
             "pause": practice.pause,
             "shortest": practice.shortest,
             "characters_per_second": _pace(track, practice),
+            "lead_in": practice.lead_in,
+            "lead_out": practice.lead_out,
         },
         "frames": {
             name: [
@@ -144,7 +146,11 @@ def _told(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _line(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and not any(isinstance(one, Mapping | list) for one in value.values()):
+        return "; ".join(f"{str(name).replace('_', ' ')} {_line(one)}" for name, one in value.items()) or "none"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _provenance(track: Track) -> dict[str, str]:

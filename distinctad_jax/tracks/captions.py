@@ -8,6 +8,9 @@ from distinctad_jax.movie.movie import Line
 from distinctad_jax.tracks.cues import Cue, span_of, without
 from distinctad_jax.tracks.reading import Warnings
 
+_SIGNS = frozenset("[(#♪♫♬")
+"""Without one of these, a caption is no sound and no song."""
+
 
 def lines_of(cues: Sequence[Cue], found: Warnings) -> list[Line]:
     """Those cues that have words and a span, in order of time; `spoken` is False where nobody speaks."""
@@ -22,6 +25,8 @@ def lines_of(cues: Sequence[Cue], found: Warnings) -> list[Line]:
 def is_speech(said: Sequence[str]) -> bool:
     """True if some line of a caption is more than a sound in brackets (`[DOOR SLAMS]`, `(music)`) or a song (`♪`)."""
     joined = "\n".join(said)  # a bracket may close on the next line
+    if _SIGNS.isdisjoint(joined):
+        return any(map(str.isalnum, joined))
     lines = without(without(joined, "[", "]"), "(", ")").split("\n")
     return any(
         any(character.isalnum() for character in line)

@@ -225,6 +225,8 @@ def _times(root: Node) -> Iterator[Fault]:
     for node in root.walk():
         if node.space != TT:
             continue
+        if (node.get("timeContainer") or "par").strip() != "par":
+            yield Fault(node.line, "timeContainer must be par")
         times = {}
         for name in ("begin", "end", "dur"):
             expression = node.get(name)

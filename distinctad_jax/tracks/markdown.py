@@ -10,7 +10,8 @@ from distinctad_jax.movie.movie import Track
 from distinctad_jax.movie.span import clock
 from distinctad_jax.tracks.reading import plain
 
-_MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:@])")  # the last three: formulas, bare addresses, and mentions
+# Within a line; before the space or at the end, dots and colons are no part of an address, and `$` begins a formula.
+_MARKS = re.compile(r"([\\`*_{}\[\]()#|~$@]|[.:](?=\S)|^[+\-])")
 
 
 def text_of(track: Track) -> str:

@@ -132,4 +132,4 @@ def plain(text: str, forbidden: str = "") -> str:
     kept = text.translate(dict.fromkeys(map(ord, forbidden))) if forbidden else text
     if not (kept.isascii() and kept.isprintable()):  # most lines have nothing to clean
         kept = _HALF.sub("\ufffd", _CONTROL.sub(" ", kept))
-    return _BLANKS.sub(" ", kept).strip(" ")
+    return (_BLANKS.sub(" ", kept) if "  " in kept or "\t" in kept else kept).strip(" ")

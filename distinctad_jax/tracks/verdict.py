@@ -67,9 +67,8 @@ def judge(path: Path, *, encoding: str = "utf-8") -> Verdict:
         if head.startswith(_MARKS):
             verdict.faults.append(Fault(1, "is UTF-16, and the standard asks for UTF-8"))
         elif head.startswith(b"\xef\xbb\xbf"):
-            verdict.faults.append(
-                Fault(1, "begins with a byte-order mark, which not every player reads", grave=False)
-            )
+            told = "begins with a byte-order mark, which not every player reads"
+            verdict.faults.append(Fault(1, told, grave=form.name == "dapt"))  # DAPT is to be written without one
     try:
         _OF_FORMAT[form.name](text, verdict, found)
     except BadInput as problem:

@@ -104,22 +104,21 @@ def _cue(identifier: str, times: str, text: str, place: int) -> tuple[Cue | None
     match = _TIMES.fullmatch(times)
     if match is None:
         return None, f"{plain(times)[:60]!r} gives no two times"
-    start, end = _seconds(match.groups()[:4]), _seconds(match.groups()[4:8])
+    parts = match.groups()
+    start, end = _seconds(*parts[:4]), _seconds(*parts[4:8])
     if start is None or end is None:
         return None, f"{plain(times)[:60]!r}: minutes and seconds go to 59, hours have at most {LONGEST_HOURS} digits"
     bare, speaker = parsed(text) if "<" in text or "&" in text else (text, "")
     lines = tuple(bare.split("\n"))
-    return Cue(start, end, text, lines, place, identifier, match[9].strip(" \t\f"), speaker), ""
+    return Cue(start, end, text, lines, place, identifier, parts[8].strip(" \t\f"), speaker), ""
 
 
-def _seconds(parts: Sequence[str | None]) -> float | None:
-    """`(hours or nothing, minutes, seconds, milliseconds)` as seconds; None if a part is too large."""
-    if len(parts[0] or "") > LONGEST_HOURS:
+def _seconds(hours: str | None, minutes: str, seconds: str, thousandths: str) -> float | None:
+    """Digits as seconds; None if a part is too large. Minutes and seconds have two digits, thousandths three."""
+    if minutes > "59" or seconds > "59" or (hours and len(hours) > LONGEST_HOURS):
         return None
-    hours, minutes, seconds, thousandths = (int(part or 0) for part in parts)
-    if minutes > 59 or seconds > 59:
-        return None
-    return (((hours * 60 + minutes) * 60 + seconds) * 1000 + thousandths) / 1000
+    whole = int(minutes) * 60 + int(seconds) + (int(hours) * 3600 if hours else 0)
+    return (whole * 1000 + int(thousandths)) / 1000  # one division, so that 28.2 is the float 28.2
 
 
 def cues_of(text: str, found: Warnings) -> list[Cue]:
@@ -127,8 +126,12 @@ def cues_of(text: str, found: Warnings) -> list[Cue]:
 
     Errors: BadInput if it does not begin with WEBVTT.
     """
+    return _cues(blocks_of(text, found), found)
+
+
+def _cues(blocks: Sequence[Block], found: Warnings) -> list[Cue]:
     cues: list[Cue] = []
-    for block in blocks_of(text, found):
+    for block in blocks:
         if block.cue:
             cues.append(block.cue)
         elif block.fault:
@@ -141,13 +144,14 @@ def cues_of(text: str, found: Warnings) -> list[Cue]:
 def track_of(text: str, name: str, found: Warnings) -> Track:
     """The track in a file, in order of time; the movie is `name` unless the file says which. Errors as `cues_of`."""
     noted: dict[str, str] = {}
-    for block in blocks_of(text, Warnings(found.path)):
+    blocks = blocks_of(text, found)
+    for block in blocks:
         if block.cue:
             break
         if block.lines[0] == "NOTE" and len(block.lines) > 1 and block.lines[1].startswith(_LEADS["movie"].rstrip()):
             noted = _noted(block.lines)
             break
-    descriptions = descriptions_of(cues_of(text, found), found)
+    descriptions = descriptions_of(_cues(blocks, found), found)
     return Track(noted.get("movie", name), descriptions, noted.get("language", "en"), noted.get("made_by", ""))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from distinctad_jax.errors import BadInput
+from distinctad_jax.files import real
 from distinctad_jax.movie.description import Description
 from distinctad_jax.movie.movie import Track
 from distinctad_jax.movie.practice import Practice
@@ -132,7 +133,7 @@ def parts_of(track: Track, folder: Path) -> tuple[list[Part], list[Description]]
             continue
         path = Path(one.speech.clip)
         file = folder / path
-        if path.is_absolute() or not file.resolve().is_relative_to(folder.resolve()):
+        if path.is_absolute() or not real(file).is_relative_to(real(folder)):
             mend = "give a name below the folder of the track"
             raise BadInput(f"its clip {one.speech.clip!r} lies elsewhere", where=f"{track.movie}:{one.id}", mend=mend)
         parts.append(Part(one, file))

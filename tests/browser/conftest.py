@@ -42,7 +42,7 @@ def drive():
         line = ["node", str(HERE / "drive.mjs"), scenario, given]
         done = subprocess.run(line, capture_output=True, text=True, timeout=400, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(done.stdout.splitlines()[-1])
+        return json.loads(done.stdout.strip("\n").rsplit("\n", 1)[-1])  # a text may hold other line ends
 
     return run
 

@@ -115,11 +115,12 @@ const scenarios = {
     await page.waitForFunction(() => document.getElementById("film").readyState >= 2);
     return page.evaluate((seconds) => new Promise((resolve) => {
       const film = document.getElementById("film"), said = document.getElementById("said");
-      const heard = [], start = performance.now();
-      let last = "";
+      const heard = [];
+      let last = "", before = 0;
       const look = () => {
-        if (said.textContent !== last) { last = said.textContent; heard.push({ time: film.currentTime, text: last, volume: film.volume, live: said.getAttribute("aria-live") }); }
-        if (film.ended || film.currentTime >= seconds || performance.now() - start > 4000 * seconds) resolve(heard);
+        if (said.textContent !== last) { last = said.textContent; heard.push({ before, time: film.currentTime, text: last, volume: film.volume, live: said.getAttribute("aria-live") }); }
+        before = film.currentTime;
+        if (film.ended || film.currentTime >= seconds) resolve(heard);
         else requestAnimationFrame(look);
       };
       film.muted = true;
@@ -131,13 +132,19 @@ const scenarios = {
   async native() {
     await page.goto(options.url);
     return page.evaluate((seconds) => new Promise((resolve) => {
-      const film = document.querySelector("video"), track = film.textTracks[0], heard = [], start = performance.now();
+      const film = document.querySelector("video"), track = film.textTracks[0], heard = [];
       track.mode = "hidden";
       const played = () => {
-        track.oncuechange = () => heard.push({ time: film.currentTime, texts: [...track.activeCues].map((cue) => cue.getCueAsHTML().textContent) });
-        const look = () => { if (film.ended || film.currentTime >= seconds || performance.now() - start > 4000 * seconds) resolve({ heard, cues: [...track.cues].map((cue) => [cue.startTime, cue.endTime, cue.getCueAsHTML().textContent]) }); else requestAnimationFrame(look); };
+        let last = "", before = 0;
+        const look = () => {
+          const text = [...track.activeCues].map((cue) => cue.getCueAsHTML().textContent).join("|");
+          if (text !== last) { last = text; heard.push({ before, time: film.currentTime, text }); }
+          before = film.currentTime;
+          if (film.ended || film.currentTime >= seconds) resolve({ heard, cues: [...track.cues].map((cue) => [cue.startTime, cue.endTime, cue.getCueAsHTML().textContent]) });
+          else requestAnimationFrame(look);
+        };
         film.muted = true;
-      film.playbackRate = 0.5;
+        film.playbackRate = 0.5;
         film.play().then(look);
       };
       const wait = () => { if (track.cues && track.cues.length && film.readyState >= 2) played(); else setTimeout(wait, 20); };
@@ -149,18 +156,41 @@ const scenarios = {
     await page.goto(options.url);
     await page.addScriptTag({ path: require.resolve("video.js/dist/video.min.js") });
     return page.evaluate((seconds) => new Promise((resolve) => {
-      const player = window.videojs("film", { html5: { nativeTextTracks: false } }), heard = [], start = performance.now();
+      const player = window.videojs("film", { html5: { nativeTextTracks: false } }), heard = [];
       player.ready(() => {
         const track = player.textTracks()[0];
         track.mode = "showing";
         const shown = player.el().querySelector(".vjs-text-track-display");
-        let last = "";
-        new MutationObserver(() => { const text = shown.textContent.trim(); if (text !== last) { last = text; heard.push({ time: player.currentTime(), text }); } }).observe(shown, { childList: true, subtree: true, characterData: true });
-        const look = () => { if (player.ended() || player.currentTime() >= seconds || performance.now() - start > 4000 * seconds) resolve(heard); else requestAnimationFrame(look); };
+        let last = "", before = 0;
+        const look = () => {
+          const text = shown.textContent.trim();
+          if (text !== last) { last = text; heard.push({ before, time: player.currentTime(), text }); }
+          before = player.currentTime();
+          if (player.ended() || player.currentTime() >= seconds) resolve(heard); else requestAnimationFrame(look);
+        };
         const wait = () => { if (track.cues && track.cues.length && player.readyState() >= 2) { player.muted(true); player.playbackRate(0.5); player.play().then(look); } else setTimeout(wait, 20); };
         wait();
       });
     }), options.seconds);
+  },
+
+  // What Chromium reads of each of many VTT files: cues as [start, end, text shown, id], or null if it refuses the file.
+  async cues() {
+    await page.goto(options.url);
+    return page.evaluate(async (files) => {
+      const video = document.querySelector("video"), found = {};
+      for (const name of files) {
+        const element = document.createElement("track");
+        const done = new Promise((resolve) => { element.onload = () => resolve(true); element.onerror = () => resolve(false); });
+        element.kind = "descriptions";
+        element.src = name;
+        video.append(element);
+        element.track.mode = "hidden";
+        found[name] = await done ? [...element.track.cues].map((cue) => [cue.startTime, cue.endTime, cue.getCueAsHTML().textContent, cue.id]) : null;
+        element.remove();
+      }
+      return found;
+    }, options.files);
   },
 
   async large() {
@@ -179,7 +209,7 @@ const scenarios = {
         document.body.getBoundingClientRect();
         times.push(performance.now() - before);
       }
-      return times.sort((a, b) => a - b)[5];
+      return Math.min(...times); // the machine may have other work to do
     });
     await page.evaluate(() => document.getElementById("entry-1400").scrollIntoView());
     await page.waitForSelector("#entry-1400 img");

@@ -19,7 +19,7 @@ TRACK = Track(
     dropped=(Description(Span(8, 9), "He goes.", kind="dropped", reason="too long"),),
 )
 READ = [one.suffixes[0] for one in FORMATS.values() if one.read]
-WRITTEN = {name: one.suffixes[0] for name, one in FORMATS.items() if one.written}
+WRITTEN = {name: one.suffixes[0] for name, one in FORMATS.items() if one.written} | {"html": ".review.html"}
 
 
 def run(capsys, *arguments):

@@ -27,6 +27,12 @@ def test_a_workdir_or_one_narrator_of_it_is_a_model(model, tmp_path):
     shutil.copytree(copy / "stage2" / "cc", copy / "stage2" / "dd")
     with pytest.raises(BadInput, match="2 narrators: stage2/cc, stage2/dd"):
         find(copy)
+    (copy / "demo").mkdir()
+    (copy / "demo" / "artefact.json").write_text('{"needs": {"stage2 full": "cc", "stage2 no_context": "dd"}}')
+    assert find(copy) == find(copy / "demo") == find(copy / "stage2" / "cc")
+    (copy / "demo" / "artefact.json").write_text('{"needs": {"stage2 full": "../stage2/cc"}}')
+    with pytest.raises(BadInput, match="2 narrators"):
+        find(copy)
 
 
 def test_what_is_no_model_is_told_and_never_fetched(model, tmp_path):

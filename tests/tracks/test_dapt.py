@@ -142,6 +142,8 @@ BROKEN = {
     "source in data": ("<audio ", '<audio><source><data type="x"><source/></data></source></audio><audio '),
     "sound of another language": ("<audio ", '<audio xml:lang="fr" '),
     "sound that is not there": ('src="a.wav"', 'src="#nowhere"'),
+    "one after the other": ("<body>", '<body timeContainer="seq">'),
+    "a byte-order mark": ("<?xml", "\ufeff<?xml"),
     "no time": ('begin="1s"', 'begin="soon"'),
     "frames in a clock time": ('begin="1s"', 'begin="00:00:01:00"'),
     "another encoding": ("UTF-8", "ISO-8859-1"),
