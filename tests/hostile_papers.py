@@ -166,7 +166,7 @@ TRACKS = {  # name: (bytes, exit codes of convert)
     "include.ttml": (_dapt('<x:include xmlns:x="http://www.w3.org/2001/XInclude" href="secret"/>'), (0, 3)),
     "stylesheet.ttml": (_dapt(before='<?xml-stylesheet href="secret" type="text/xsl"?>'), (0, 3)),
     "deep.ttml": (_dapt("<div>" * 100_000 + "</div>" * 100_000), (3,)),
-    "attributes.ttml": (_dapt(root=" ".join(f'a{n}="x"' for n in range(50_000))), (0, 3)),
+    "attributes.ttml": (_dapt(root=" ".join(f'a{n}="x"' for n in range(5_000))), (0, 3)),
     "same_attribute.ttml": (_dapt(root='xml:lang="de"'), (3,)),
     "cut.ttml": (_dapt()[:-9], (3,)),
     "empty.ttml": (b"", (3,)),

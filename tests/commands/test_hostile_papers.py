@@ -9,7 +9,7 @@ import time
 import xml.etree.ElementTree as xml
 
 import pytest
-from contract import audited, keep
+from contract import keep, watched
 from film_maker import write_film
 from hostile_papers import (
     ATTACK,
@@ -60,7 +60,7 @@ def given(folder, name, data):
 
 
 @pytest.mark.parametrize("name", SUBTITLES)
-def test_subtitles_are_read_or_refused(tmp_path, capsys, film, name):
+def test_subtitles_are_read_or_refused(tmp_path, capsys, name):
     data, codes, cues = SUBTITLES[name]
     path = given(tmp_path, name, data)
     kept = keep(capsys, tmp_path, ["gaps", path, "--duration", "20"], codes=codes, within=10)
@@ -79,7 +79,6 @@ def test_subtitles_are_read_or_refused(tmp_path, capsys, film, name):
         keep(capsys, tmp_path, ["gaps", path, "--duration", "20", "--strict"], codes=(3,))
     keep(capsys, tmp_path, ["validate", path], codes=(0, 3), within=10)
     keep(capsys, tmp_path, ["convert", path, "-f", "all", "-o", tmp_path / "out"], codes=codes, within=20)
-    keep(capsys, tmp_path, ["gaps", film, "--subtitles", path, "--shots", "none"], codes=codes, may_open=[film])
 
 
 READ = """
@@ -107,18 +106,15 @@ def test_a_hundred_thousand_cues_are_read_in_two_seconds(tmp_path, name):
 def test_tracks_are_read_or_refused_by_every_command(tmp_path, capsys, name):
     data, codes = TRACKS[name]
     path = given(tmp_path, name, data)
-    with audited() as heard:
-        keep(capsys, tmp_path, ["convert", path, "-f", "all", "-o", tmp_path / "out"], codes=codes)
-    keep(capsys, tmp_path, ["validate", path], codes=(0, 3))
-    keep(capsys, tmp_path, ["fit", path, "--duration", "20", "-o", tmp_path / "fit"], codes=(0, 3))
-    keep(capsys, tmp_path, ["report", path, "-o", tmp_path / "page"], codes=(0, 3))
-    keep(
-        capsys,
-        tmp_path,
-        ["voice", path, "-o", tmp_path / "voice", "--voice-command=nobody {text} {wav}"],
-        codes=(2, 3, 4),
-    )
-    assert not any(what.endswith("secret") for _, what in heard)
+    with watched(tmp_path) as opened:
+        read = keep(capsys, tmp_path, ["convert", path, "-f", "all", "-o", tmp_path / "out"], codes=codes).code == 0
+        keep(capsys, tmp_path, ["validate", path], codes=(0, 3))
+        if read:
+            keep(capsys, tmp_path, ["fit", path, "--duration", "20", "-o", tmp_path / "fit"], codes=(0, 3))
+            keep(capsys, tmp_path, ["report", path, "-o", tmp_path / "page"], codes=(0, 3))
+        speaker = "--voice-command=nobody {text} {wav}"
+        keep(capsys, tmp_path, ["voice", path, "-o", tmp_path / "voice", speaker], codes=(2, 3, 4))
+    assert name in opened and "secret" not in opened
 
 
 @pytest.mark.parametrize("name", CASTS)
