@@ -112,9 +112,10 @@ def main() -> None:
     found, practice = {}, Practice()
     for film in films:
         built = given.folder / f"{film.stem}.spoken.mkv"
-        write_subtitles(built.with_suffix(".vtt"), laid_over(film, voice, built))
+        papers = built.with_suffix(".dialogue.vtt")
+        write_subtitles(papers, laid_over(film, voice, built))
         own = next(iter(sorted(film.parent.glob(f"{film.stem}.*.vtt"))), None)
-        for path, subtitles in ((film, own), (built, built.with_suffix(".vtt"))):
+        for path, subtitles in ((film, own), (built, papers)):
             api.describe(
                 path,
                 subtitles=subtitles,

@@ -105,7 +105,8 @@ def _one(
         folder = folder_of(given, film)
         endings = [".review.html" if form == PAGE else FORMATS[form].suffixes[0] for form in formats]
         targets = [folder / f"{film.stem}{ending}" for ending in endings]
-        left = wanted(given, targets, voice)
+        papers = (paper(given.subtitles, film, given.films), given.cast, given.speech_segments, Path(given.shots))
+        left = wanted(given, targets, voice, (film, *papers))
         if not left:
             voice.say(f"{film.name}: nothing to do")
             return {"file": film.name, "skipped": len(targets)}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.errors import BadEnvironment, BadUsage
+from distinctad_jax.files import real
 
 
 def target_options(parser: argparse.ArgumentParser, formats: Sequence[str], default: Sequence[str]) -> None:
@@ -54,14 +55,18 @@ def folder_of(given: argparse.Namespace, path: Path) -> Path:
     return folder
 
 
-def wanted(given: argparse.Namespace, targets: Sequence[Path], voice: Voice) -> list[Path]:
-    """Those of `targets` that are to be written.
+def wanted(
+    given: argparse.Namespace, targets: Sequence[Path], voice: Voice, read: Sequence[Path | None] = ()
+) -> list[Path]:
+    """Those of `targets` that are to be written; `read` are the files that are read for them.
 
-    Errors: BadUsage for one that is there, unless told what to do with it; and for a link, which nothing is written
-    through.
+    Errors: BadUsage for one that is there, unless told what to do with it; for one that is read, whatever was told;
+    and for a link, which nothing is written through.
     """
-    found = []
+    found, sources = [], {real(one) for one in read if one is not None}
     for target in targets:
+        if real(target) in sources:
+            raise BadUsage("is read, and would be written over", where=target, mend="name another folder with -o")
         if target.is_symlink():
             raise BadUsage("is a link", where=target, mend="remove it, or name another folder")
         if target.exists() and not given.overwrite:

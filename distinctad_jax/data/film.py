@@ -344,7 +344,7 @@ _SEEMS = {
     (b"<?xml", b"<MPD", b"<Smooth"): "no film, but XML, perhaps a list of files",
     (b"<!doctype", b"<html"): "no film, but a web page",
     (b"version https://git-lfs",): "no film, but a pointer of Git LFS: run git lfs pull",
-    (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF\0\0\0\0WEBP", b"II*\0", b"MM\0*"): "no film, but a picture",
+    (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF\0\0\0\0WEBP", b"II*\0", b"MM\0*"): "no film, but a picture",
     (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ"): "no film, but an archive",
     (b"v=0",): "no film, but the description of a stream",
     (b"%PDF",): "no film, but a PDF",

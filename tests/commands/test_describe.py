@@ -74,6 +74,17 @@ def test_one_command_makes_tracks_that_are_read_again(folder, stub, tmp_path, ca
     assert (out / "a.json").read_bytes() == before  # twice the same: to the byte
 
 
+def test_what_is_read_is_never_written_over(folder, stub, tmp_path, capsys):
+    """The subtitles of a film are called as its track would be."""
+    for name in ("a.mp4", "a.srt"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    for given in ([tmp_path / "a.mp4", "--subtitles", tmp_path / "a.srt"], [tmp_path]):
+        _, told = said(capsys, ["describe", *given, "--overwrite"], 2)
+        assert "a.srt: is read, and would be written over; name another folder" in told
+    assert (tmp_path / "a.srt").read_bytes() == (folder / "a.srt").read_bytes() and stub.asked == 0
+    assert said(capsys, ["describe", tmp_path, "-f", "vtt,json", "--json"])[0]["described"]
+
+
 def test_nothing_is_written_through_a_link_or_into_a_folder_that_is_not_there(folder, stub, tmp_path, capsys):
     line = ["describe", folder / "a.mp4", "--subtitle-track", "none"]
     (tmp_path / "a.vtt").symlink_to(tmp_path / "elsewhere")
