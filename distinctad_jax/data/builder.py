@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core import example_serializer, writer
+from tensorflow_datasets.core import writer
 from tensorflow_datasets.proto import tf_example_pb2
 
 from distinctad_jax.data.ledger import ClipRecord, Variant, milliseconds, stretch
@@ -121,17 +121,37 @@ def _steady(record: bytes) -> bytes:
     return proto.Example.FromString(record).SerializeToString(deterministic=True)
 
 
-@functools.cache
-def _serializer(variant: Variant) -> example_serializer.ExampleSerializer:
-    features: Any = clip_features(variant)
-    return example_serializer.ExampleSerializer(features.get_serialized_info())
-
-
 def serialized(clip: ClipRecord, variant: Variant) -> bytes:
-    """A clip as the bytes of its record, the same in every process; TFDS leaves the order of fields to chance."""
-    features: Any = clip_features(variant)
-    made = _serializer(variant).get_tf_example(features.encode_example(example(clip, variant)))
+    """A clip as the bytes of its record: those that TFDS's own serializer makes of `example`, in a fixed order of
+    fields, which TFDS leaves to chance; its feature classes take longer for a clip than to decode its pictures."""
+    proto: Any = tf_example_pb2  # its classes are made at run time
+    made = proto.Example()
+    for name, value in _flat(example(clip, variant), variant):
+        whole = isinstance(value, np.ndarray)
+        kind = made.features.feature[name].int64_list if whole else made.features.feature[name].bytes_list
+        kind.SetInParent()  # an empty list is written as well
+        kind.value.extend(value.tolist() if whole else value)
     return made.SerializeToString(deterministic=True)
+
+
+def _flat(example: Mapping[str, Any], variant: Variant) -> Iterator[tuple[str, Any]]:
+    """The fields of a record: an array of integers or a list of bytes each."""
+    for name in ("index", "start_ms", "end_ms"):
+        yield name, np.array([example[name]], np.int64)
+    for name in ("movie", "text"):
+        yield name, [example[name].encode()]
+    for name in ("cast", "seen"):
+        yield name, [text.encode() for text in example[name]]
+    yield "frames_ms", example["frames_ms"]
+    for name in ("start_ms", "end_ms"):
+        yield f"dialogue/{name}", np.array([line[name] for line in example["dialogue"]], np.int64)
+    yield "dialogue/text", [line["text"].encode() for line in example["dialogue"]]
+    if variant == "pixels":
+        yield "frames", example["frames"]
+    else:
+        vectors = np.ascontiguousarray(example["features"], np.float16)
+        yield "features/shape", np.array(vectors.shape, np.int64)
+        yield "features/value", [vectors.tobytes()]
 
 
 def _keyed(make: MakeClips, variant: Variant) -> Iterator[tuple[int, dict[str, Any]]]:

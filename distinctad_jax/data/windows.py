@@ -16,7 +16,7 @@ from distinctad_jax.data.datasets import Records
 from distinctad_jax.data.ledger import ClipEntry
 from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.window import PADDING, Window
-from distinctad_jax.text.distinct import DistinctConfig, context_only, distinctive, words
+from distinctad_jax.text.distinct import DistinctConfig, context_pairs, distinctive, words
 from distinctad_jax.text.prompt import NamesConfig, names_in, prompt_ids, spoken_names
 from distinctad_jax.text.tokenizers import Tokenizer
 
@@ -279,14 +279,14 @@ class WindowMaker:
         rule["drop_names"] = self._cast(present) if self.distinct.drop_names else ()
         chosen = distinctive(texts, **rule)
         del rule["min_count"]
-        foreign, said = context_only(texts, **rule), self.descriptions.words_of(present)
+        others = context_pairs(texts, self.descriptions.words_of(present), **rule)
         for place, row in enumerate(present):
             made["distinctive"][place] = self.descriptions.marked(row, chosen[place])
             own = self.descriptions.first_ids([row], chosen[place])
             _fill(made["distinct_ids"][place], made["distinct_real"][place], own)
-            others = [number for word, number in said if word in foreign[place]]
             # An id that the description itself needs must not be pushed down, whatever word it begins elsewhere.
-            unlike = [i for i in dict.fromkeys(others) if i not in self.descriptions.used[row]]
+            used = self.descriptions.used[row]
+            unlike = [number for number in others[place] if number not in used]
             _fill(made["context_ids"][place], made["context_real"][place], unlike)
         return made
 

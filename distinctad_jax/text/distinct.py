@@ -175,6 +175,30 @@ def context_only(
     ]
 
 
+def context_pairs(
+    texts: Sequence[str],
+    said: Sequence[tuple[str, int]],
+    *,
+    stopwords: bool = True,
+    lemma: bool = False,
+    drop_names: Collection[str] = (),
+) -> list[list[int]]:
+    """For each text the numbers of those words said that are `context_only` to it, each once, in the order of `said`.
+
+    Args:
+      said: words of the texts, each with a number, such as its first id. Sets of words, as `context_only` makes them,
+        would take most of the time in which a window is made.
+    """
+    bags = [_bag(text, lemma) for text in texts]
+    key_of = {form: key for bag in bags for key, forms in bag.items() for form in forms}
+    unwanted = _unwanted(stopwords, drop_names)
+    wanted = [(key_of[word], number) for word, number in said if word not in unwanted]
+    return [
+        [] if text is None else list(dict.fromkeys([number for key, number in wanted if key not in bag]))
+        for text, bag in zip(texts, bags, strict=True)
+    ]
+
+
 def mark(text: str, spans: Sequence[tuple[int, int]], chosen: Collection[str]) -> list[bool]:
     """For each token of a text, whether it is part of a chosen word.
 

@@ -1,6 +1,7 @@
 """Packing: the same bytes however the work is shared out and however often it is killed; bad clips are counted."""
 
 import pickle
+import random
 import signal
 import subprocess
 import sys
@@ -147,6 +148,39 @@ def test_a_killed_run_goes_on_and_ends_at_the_same_bytes(films, undisturbed, tmp
     if at == "8":
         assert made == ["m2", "m3", "m4"]  # the finished shard of m0 and m1 is kept
     assert names(folder.parent) == ["records"]
+
+
+KILLED_AT_FILES = """
+import os, pickle, signal, sys
+from pathlib import Path
+from distinctad_jax.data import datasets
+from distinctad_jax.data.clips import PixelClips
+folder, films, left = Path(sys.argv[1]), pickle.load(open(sys.argv[2], "rb")), int(sys.argv[3])
+ours = str(folder.parent)
+def watch(event, facts):
+    global left
+    if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree") and ours in str(facts):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(watch)
+datasets.pack_records(folder, "pixels", {"train": films[:4], "test": films[4:]}, PixelClips(2, 16, 90),
+                      description="test", metadata={}, identity="1", per_shard=4, workers=2)
+"""
+
+
+def test_killed_again_and_again_at_any_file_it_ends_at_the_same_bytes(films, undisturbed, tmp_path):
+    """Killed as it opens, renames or removes a file, each time at another one, drawn by chance."""
+    (tmp_path / "films").write_bytes(pickle.dumps(films))
+    folder, draw, killed = tmp_path / "out" / "records", random.Random(11), 0
+    for _ in range(4):
+        line = [sys.executable, "-c", KILLED_AT_FILES, folder, tmp_path / "films", draw.randint(2, 30)]
+        done = subprocess.run(list(map(str, line)), cwd=REPOSITORY, check=False)
+        killed += done.returncode == -signal.SIGKILL
+        assert done.returncode in (0, -signal.SIGKILL)
+    assert killed >= 2
+    pack(folder, films)
+    assert content(folder) == undisturbed and names(folder.parent) == ["records"]
 
 
 def test_what_another_run_left_is_not_gone_on_from(films, undisturbed, tmp_path):

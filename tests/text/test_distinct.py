@@ -8,6 +8,7 @@ from distinctad_jax.text.distinct import (
     STOP_WORDS,
     DistinctConfig,
     context_only,
+    context_pairs,
     distinctive,
     distinctive_counts,
     distinctive_share,
@@ -79,6 +80,16 @@ def test_context_only_words_are_the_neighbours():
     assert found[2] == set()
     assert not any(chosen & own for chosen, own in zip(found, distinctive(WINDOW), strict=True))
     assert all(word not in STOP_WORDS for chosen in found for word in chosen)
+
+
+@pytest.mark.parametrize("rule", [{}, {"lemma": True}, {"stopwords": False}, {"drop_names": ["Anna"]}])
+def test_pairs_of_the_context_are_those_of_its_words(rule):
+    numbers = {word.text: n for n, word in enumerate(w for text in WINDOW if text for w in words(text))}
+    said = list(numbers.items())
+    wanted = [{numbers[word] for word in chosen} for chosen in context_only(WINDOW, **rule)]
+    found = context_pairs(WINDOW, said, **rule)
+    assert all(len(set(each)) == len(each) for each in found)
+    assert [set(each) for each in found] == wanted
 
 
 def test_every_piece_of_every_occurrence_is_marked():
