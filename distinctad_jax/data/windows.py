@@ -89,6 +89,10 @@ class Descriptions:
                 flags[places.start : places.stop] = True
         return flags
 
+    def pieces(self, row: int) -> list[tuple[str, range]]:
+        """The words of a row in order, and which ids make up each; words that were cut off are left out."""
+        return self._words[row]
+
     def first_ids(self, rows: Iterable[int], chosen: Collection[str]) -> list[int]:
         """The first id of each chosen word of some rows, each once, in the order of the texts."""
         return list(dict.fromkeys(n for row in rows for word, n in self._first[row] if word in chosen))

@@ -59,6 +59,7 @@ class EMAttentionOutput(NamedTuple):
     bases: Float[Array, "batch bases width"]  # directions that the window shares, of length 1
     common: Float[Array, "batch clips tokens width"]  # tokens rebuilt from the bases; 0 on padding
     error: Float[Array, "batch clips"]  # 1 - cosine of token and rebuilt token, mean per clip; 0 on padding
+    seen: Float[Array, "batch clips tokens width"]  # X, of which the bases are means; means nothing on padding
 
 
 def unit(vectors: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
@@ -197,6 +198,7 @@ class ContextualEMAttention(nnx.Module):
             bases,
             common.reshape(tokens.shape),
             error.sum(axis=-1) / jnp.maximum(real.sum(axis=-1), 1),
+            seen.reshape(tokens.shape),
         )
 
     def _seen(self, flat: Float[Array, "batch seen width"]) -> Float[Array, "batch seen width"]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from distinctad_jax.files import write_json, write_text
+from distinctad_jax.recipes.demo_pictures import look_inside
 from distinctad_jax.recipes.pages import demo_page
 from distinctad_jax.recipes.workshop import Need, Recipe, Run, provenance
 
@@ -44,19 +45,21 @@ def run(settings: DemoConfig, run: Run) -> dict[str, Any]:
     full = run.needs[f"evaluate {FULL}"].results
     scores |= {name: full["scores"][name] for name in (*BASELINES, "reference")}
     probe = run.needs["probe"].results
+    inside = look_inside(run, list(settings.variants))
     results = {
         "data": {"check": run.needs["check"].results, "pack": run.needs["pack"].results},
         "probe": probe["probe"],
         "retrieval": probe["retrieval"],
         "stage2": scores,
         "gains": gains(scores, [name for name in settings.variants if name != FULL]),
+        "word_probability": inside.numbers,
         "policy": full["policy"],
         "narrate": run.needs["narrate"].results,
         "seed": run.seed,
         "made_by": provenance(),
     }
     write_json(run.folder / "report" / "results.json", results)
-    write_text(run.folder / "report" / "index.html", demo_page(results, settings, run))
+    write_text(run.folder / "report" / "index.html", demo_page(results, settings, run, inside))
     run.voice.say(f"  report: {run.folder / 'report' / 'index.html'}")
     return {"report": "report/index.html", "stage2": scores, "probe": probe["probe"]}
 
@@ -76,7 +79,8 @@ def needs(settings: DemoConfig) -> dict[str, Need]:
         changes = {section: dict(paths(fields)) for section, fields in change.items()}
         found[f"stage2 {name}"] = Need("stage2", changes)
         found[f"evaluate {name}"] = Need("evaluate", changes)
-    return {**found, "narrate": Need("narrate")}
+    before = Need("extract", {"extract": {"tower": "pretrain"}})
+    return {**found, "extract before": before, "narrate": Need("narrate")}
 
 
-RECIPE = Recipe("demo", DemoConfig, run, needs, keyed=False)
+RECIPE = Recipe("demo", DemoConfig, run, needs, version=2, keyed=False)

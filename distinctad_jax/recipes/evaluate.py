@@ -6,13 +6,14 @@ import csv
 import dataclasses
 import io
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 
 from distinctad_jax.data.datasets import Records
 from distinctad_jax.data.features import Provenance
-from distinctad_jax.data.pipeline import evaluation_batches
+from distinctad_jax.data.pipeline import Batches, evaluation_batches
 from distinctad_jax.errors import BadInput
 from distinctad_jax.files import whole, write_json, write_text
 from distinctad_jax.metrics.baselines import constant
@@ -87,6 +88,23 @@ def run(settings: EvaluateConfig, run: Run) -> dict[str, Any]:
     return {"scores": scores, "clips": len(rows), "movies": len(records.movies), "policy": settings.policy}
 
 
+def windows_for(
+    trained: Mapping[str, Any], records: Records, tokenizer: Tokenizer, batch: int, policy: str
+) -> Batches:
+    """A split in windows as a narrator was trained to see them (`trained`: the settings that Stage II reports)."""
+    return evaluation_batches(
+        records,
+        tokenizer=tokenizer,
+        batch=batch,
+        clips=trained["clips"],
+        frames=trained["frames"],
+        text_length=trained["text_length"],
+        prompt_length=trained["prompt_length"],
+        policy=policy,
+        names=dataclasses.replace(NamesConfig(**trained["names"]), dropout=0.0),
+    )
+
+
 def _narrate_split(
     settings: EvaluateConfig, run: Run, narrator: Narrator, tokenizer: Tokenizer, records: Records
 ) -> tuple[dict[int, list[Candidate]], np.ndarray | None]:
@@ -102,17 +120,7 @@ def _narrate_split(
         memory=settings.neighbours - 1 or 1,
     )
     shares: np.ndarray | None = None
-    batches = evaluation_batches(
-        records,
-        tokenizer=tokenizer,
-        batch=settings.windows,
-        clips=trained["clips"],
-        frames=trained["frames"],
-        text_length=trained["text_length"],
-        prompt_length=trained["prompt_length"],
-        policy=settings.policy,
-        names=dataclasses.replace(NamesConfig(**trained["names"]), dropout=0.0),
-    )
+    batches = windows_for(trained, records, tokenizer, settings.windows, settings.policy)
     spoken: dict[int, list[Candidate]] = {}
     with run.voice.bar("describing clips") as bar:
         for batch in batches:

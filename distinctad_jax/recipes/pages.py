@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 from typing import Any
 
-import numpy as np
-
 from distinctad_jax.data.datasets import Records
 from distinctad_jax.data.pipeline import decode_frames
 from distinctad_jax.metrics.scores import meaning
-from distinctad_jax.movie.window import evaluation_windows
+from distinctad_jax.recipes.demo_pictures import NEIGHBOURS, Inside, spread
+from distinctad_jax.recipes.inside import distinctive_of
 from distinctad_jax.recipes.workshop import Run
 from distinctad_jax.report.page import Column, Figure, Prose, Said, Section, Strip, Table, render_page
-from distinctad_jax.report.pictures import bars, frame_strip, loss_curves, responsibility_map
-from distinctad_jax.text.distinct import distinctive
+from distinctad_jax.report.pictures import bars, frame_strip, loss_curves
 from distinctad_jax.training.logbook import read_logbook
 
 LABELS = {
@@ -25,6 +23,8 @@ LABELS = {
     "reference": "the reference itself",
 }
 SHOWN = ("CIDEr-D", "ROUGE-L", "R@1/5", "R@5/16", "distinctive-word recall", "repeated words", "same as neighbour")
+NO_EM = "The full model of this run has no EM attention."
+NO_LOSS = "This run has no model without the distinctive-word loss to compare with."
 JUDGED = ("CIDEr-D", "R@1/5", "distinctive-word recall")
 
 
@@ -33,7 +33,7 @@ def label(name: str) -> str:
     return LABELS.get(name, name)
 
 
-def demo_page(results: dict[str, Any], settings: Any, run: Run) -> str:
+def demo_page(results: dict[str, Any], settings: Any, run: Run, inside: Inside) -> str:
     """The demo's report as one HTML page."""
     rows = _predictions(run, settings)
     lead = (
@@ -42,10 +42,14 @@ def demo_page(results: dict[str, Any], settings: Any, run: Run) -> str:
     )
     sections = [
         Section("What was described", [_data(results)]),
-        Section("Stage I: does the vision tower learn what describers say?", [*_probe(results), _retrieval(results)]),
+        Section(
+            "Stage I: does the vision tower learn what describers say?",
+            [*_probe(results), _retrieval(results), *inside.fits],
+        ),
         Section("Stage II: descriptions of unseen movies", [_scores(results), _gains(results), _bars(results)]),
         Section("Examples", _examples(settings, run, rows)),
-        Section("What the clips of a window share", _responsibilities(run, rows)),
+        Section("EM attention: what the clips of a window share", inside.shared or [Prose([NO_EM])]),
+        Section("The distinctive-word loss: how sure the model is", inside.sure or [Prose([NO_LOSS])]),
         Section("How the losses fell", _curves(settings, run)),
     ]
     about = {**results["made_by"], "seed": run.seed, "evaluation windows": results["policy"], "demo key": run.key}
@@ -139,10 +143,9 @@ def _bars(results: dict[str, Any]) -> Figure:
 
 def _examples(settings: Any, run: Run, rows: dict[str, list[dict[str, str]]]) -> list[Strip]:
     records = Records(run.needs["pack"].folder / "records", "test")
-    distinct = _distinctive_words(records, 8)
+    distinct = distinctive_of(records, NEIGHBOURS)
     strips = []
-    for place in range(settings.examples):
-        row = (2 * place + 1) * len(records) // (2 * settings.examples)
+    for row in spread(len(records), settings.examples):
         clip, entry = records.get([row])[0], records.index[row]
         size = run.needs["pack"].results["image_size"]
         said = [Said(label(name), table[row]["text_gen"], distinct[row]) for name, table in rows.items()]
@@ -157,28 +160,6 @@ def _examples(settings: Any, run: Run, rows: dict[str, list[dict[str, str]]]) ->
             )
         )
     return strips
-
-
-def _distinctive_words(records: Records, clips: int) -> list[frozenset[str]]:
-    found: list[frozenset[str]] = []
-    for rows in records.movies.values():
-        for window in evaluation_windows(len(rows), clips, "block"):
-            texts = [records.index[rows.start + member].text if member >= 0 else None for member in window.members]
-            found += [words for words, member in zip(distinctive(texts), window.members, strict=True) if member >= 0]
-    return found
-
-
-def _responsibilities(run: Run, rows: dict[str, list[dict[str, str]]]) -> list[Figure]:
-    shares = np.load(run.needs["evaluate full"].folder / "responsibilities.npy", allow_pickle=False)
-    texts = [row["text_gt"] for row in rows["full"]][: len(shares)]
-    return [
-        Figure(
-            "Responsibilities of the bases for the clips of a window",
-            responsibility_map(shares[: len(texts)], texts),
-            "Heat map with a row for each clip of the first test window and a column for each base.",
-            "A column dark in many rows is what the clips share; one dark in a single row is what it shows alone.",
-        )
-    ]
 
 
 def _curves(settings: Any, run: Run) -> list[Figure]:

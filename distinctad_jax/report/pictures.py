@@ -23,8 +23,8 @@ INK, SOFT, LINE, PAPER = "#23262b", "#62676f", "#d9d7d0", "#fdfcf9"
 # Told apart in print and by colour-blind readers; lines also differ in dash.
 COLOURS = ("#1f5a8a", "#c2541b", "#3f7f55", "#8a4a86", "#a8841c", "#4f5b66")
 DASHES = ("-", "--", "-.", ":")
-_HEAT = LinearSegmentedColormap.from_list("heat", [PAPER, "#bcd3e2", "#4a87b0", "#1f5a8a", "#0d2c48"])
-_DOTS_PER_INCH = 150
+HEAT = LinearSegmentedColormap.from_list("heat", [PAPER, "#bcd3e2", "#4a87b0", "#1f5a8a", "#0d2c48"])
+DOTS_PER_INCH = 150
 _GAP = 255  # the palette entry between the frames of a strip
 
 
@@ -36,7 +36,7 @@ def loss_curves(series: Mapping[str, Sequence[tuple[int, float]]], title: str) -
     empty = [name for name, points in series.items() if not points]
     if not series or empty:
         raise ValueError(f"Curves need at least one point in each series; without: {empty or 'all, none given'}.")
-    figure, axes = _canvas(7.2, 3.4, title)
+    figure, axes = canvas(7.2, 3.4, title)
     for at, (name, points) in enumerate(series.items()):
         steps, values = np.array([step for step, _ in points]), np.array([value for _, value in points], float)
         colour, dash = COLOURS[at % len(COLOURS)], DASHES[at // len(COLOURS) % len(DASHES)]
@@ -51,7 +51,7 @@ def loss_curves(series: Mapping[str, Sequence[tuple[int, float]]], title: str) -
     axes.margins(x=0.02)
     if len(series) > 1 or next(iter(series)) != title:
         axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="upper right")
-    return _png(figure)
+    return png_of(figure)
 
 
 def responsibility_map(responsibilities: Float[np.ndarray, "clips tokens bases"], texts: Sequence[str]) -> bytes:
@@ -67,9 +67,9 @@ def responsibility_map(responsibilities: Float[np.ndarray, "clips tokens bases"]
         )
     shares = responsibilities.astype(np.float64).mean(axis=1)
     order = np.argsort(-shares.sum(axis=0), kind="stable")
-    labels = [textwrap.shorten(_plain(text), 58, placeholder="…") or "(no description)" for text in texts]
-    figure, axes = _canvas(8.6, 1.35 + 0.33 * len(labels), "")
-    image = axes.imshow(shares[:, order], cmap=_HEAT, vmin=0, aspect="auto", interpolation="nearest")
+    labels = [textwrap.shorten(plain(text), 58, placeholder="…") or "(no description)" for text in texts]
+    figure, axes = canvas(8.6, 1.35 + 0.33 * len(labels), "")
+    image = axes.imshow(shares[:, order], cmap=HEAT, vmin=0, aspect="auto", interpolation="nearest")
     axes.set_yticks(range(len(labels)), labels, fontsize=8.5, color=INK)
     axes.set_yticks(np.arange(1, len(labels)) - 0.5, minor=True)
     axes.grid(axis="y", which="minor", color=PAPER, linewidth=1.5)
@@ -82,7 +82,7 @@ def responsibility_map(responsibilities: Float[np.ndarray, "clips tokens bases"]
     bar.set_label("share of the clip's tokens", fontsize=8, color=SOFT)
     bar.ax.tick_params(labelsize=7.5, colors=SOFT, length=2)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]  (matplotlib: a spine, typed as a method)
-    return _png(figure)
+    return png_of(figure)
 
 
 def frame_strip(frames: UInt8[np.ndarray, "frames height width 3"], height: int = 112) -> bytes:
@@ -115,34 +115,34 @@ def bars(values: Mapping[str, float], title: str, *, marks: Mapping[str, float] 
     """
     if not values:
         raise ValueError("A bar picture needs at least one value, got none.")
-    figure, axes = _canvas(7.2, 0.95 + 0.36 * len(values) + 0.2 * bool(marks), title)
+    figure, axes = canvas(7.2, 0.95 + 0.36 * len(values) + 0.2 * bool(marks), title)
     places = range(len(values))
     axes.barh(places, list(values.values()), height=0.62, color=COLOURS[0])
-    axes.set_yticks(places, [textwrap.shorten(_plain(name), 48, placeholder="…") for name in values], color=INK)
+    axes.set_yticks(places, [textwrap.shorten(plain(name), 48, placeholder="…") for name in values], color=INK)
     axes.invert_yaxis()
     for place, value in zip(places, values.values(), strict=True):
         axes.annotate(f"{value:.1f}", (max(value, 0), place), (4, 0), textcoords="offset points", va="center",
                       fontsize=8.5, color=INK)  # fmt: skip
     for at, (name, value) in enumerate((marks or {}).items()):
         axes.axvline(value, color=COLOURS[1], linewidth=1.2, linestyle=DASHES[1 + at % 3])
-        axes.annotate(_plain(name), (value, 0), (0, -4), xycoords=axes.get_xaxis_transform(), ha="center", va="top",
+        axes.annotate(plain(name), (value, 0), (0, -4), xycoords=axes.get_xaxis_transform(), ha="center", va="top",
                       textcoords="offset points", fontsize=8, color=COLOURS[1])  # fmt: skip
     axes.margins(x=0.1)
     axes.set_xticks([])
     axes.tick_params(axis="y", length=0)
     axes.spines["bottom"].set_visible(False)
-    return _png(figure)
+    return png_of(figure)
 
 
-def _canvas(width: float, height: float, title: str) -> tuple[Figure, Axes]:
+def canvas(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     """A quiet figure of its own, in inches; nothing of matplotlib's global state is touched."""
     airy = ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.12)
-    figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, facecolor=PAPER, layout=airy)
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor=PAPER, layout=airy)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_facecolor(PAPER)
     if title:
-        axes.set_title(_plain(title), loc="left", fontsize=10.5, color=INK, pad=9)
+        axes.set_title(plain(title), loc="left", fontsize=10.5, color=INK, pad=9)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -151,13 +151,13 @@ def _canvas(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _png(figure: Figure) -> bytes:
+def png_of(figure: Figure) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text on one line; a dollar sign is one, not the start of a formula."""
     return " ".join(text.split()).replace("$", r"\$")
 
