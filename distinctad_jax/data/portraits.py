@@ -27,15 +27,17 @@ NAMES, PICTURES = "portraits.json", "portraits.npy"
 @dataclass(frozen=True)
 class RecogniseConfig:
     """exemplars: how many frames of the film stand for a person, `apart` seconds from one another, 0 for the portrait
-    alone; threshold: what a frame must reach, None for the one that is best on the training movies."""
+    alone; contrast: how sharply the people of a cast compete for a clip, 0 for likenesses as they are; threshold:
+    what a clip must reach, None for the one that is best on the training movies. Values are our defaults."""
 
-    exemplars: int = 5
+    exemplars: int = 3
     apart: float = 10.0
+    contrast: float = 3.0
     threshold: float | None = None
 
     def __post_init__(self):
-        if self.exemplars < 0 or self.apart < 0:
-            raise ValueError(f"exemplars and apart are at least 0, got {self}")
+        if self.exemplars < 0 or self.apart < 0 or self.contrast < 0:
+            raise ValueError(f"exemplars, apart and contrast are at least 0, got {self}")
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,15 @@ def _centred(vectors: Float[np.ndarray, "rows width"]) -> Float[np.ndarray, "row
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
     apart = unit - unit.mean(axis=0) if len(unit) > 1 else unit
     return apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-6)
+
+
+def shares(likenesses: Float[np.ndarray, "people clips"], contrast: float) -> Float[np.ndarray, "people clips"]:
+    """Each person's share of a clip: likenesses in deviations from the person's mean over the film, then a softmax
+    over the cast. So neither a portrait that is like everything wins, nor a frame that is like everybody."""
+    deviations = likenesses - likenesses.mean(axis=1, keepdims=True)
+    deviations /= np.maximum(likenesses.std(axis=1, keepdims=True), 1e-6)
+    weights = np.exp(contrast * (deviations - deviations.max(axis=0, initial=-np.inf, keepdims=True)))
+    return weights / weights.sum(axis=0, keepdims=True)
 
 
 def best_threshold(scores: Float[np.ndarray, " pairs"], true: Bool[np.ndarray, " pairs"]) -> float:

@@ -23,6 +23,7 @@ from distinctad_jax.data.portraits import (
     likeness,
     read_portraits,
     seen_roles,
+    shares,
 )
 from distinctad_jax.errors import BadInput
 from distinctad_jax.files import fingerprint
@@ -139,7 +140,8 @@ class Lookout:
         return cls(casts, np.asarray(frame_encoder(aligner)(pictures[:, None]))[:, 0], config)
 
     def scores(self, clips: list[ClipRecord]) -> tuple[list[str], np.ndarray, np.ndarray]:
-        """The roles of a movie that have a portrait, and `people clips`: the best likeness, and who is named."""
+        """The roles of a movie that have a portrait, and `people clips`: how likely each is there, and who is
+        named."""
         cast = self.casts.get(clips[0].movie, {})
         roles = [role for role in clips[0].cast if role in cast]
         if not roles:
@@ -151,6 +153,8 @@ class Lookout:
         )
         stops = np.cumsum([len(each) for each in features])
         best = np.stack([part.max(axis=1) for part in np.split(frames, stops[:-1], axis=1)], axis=1)
+        if self.config.contrast:
+            best = shares(best, self.config.contrast)
         spoken = [spoken_name(role) for role in roles]
         named = np.array([[bool(names_in(clip.text, [name])) for clip in clips] for name in spoken])
         return roles, best, named

@@ -11,6 +11,7 @@ from distinctad_jax.data.portraits import (
     likeness,
     read_portraits,
     seen_roles,
+    shares,
     write_portraits,
 )
 from distinctad_jax.errors import BadInput
@@ -41,6 +42,16 @@ def test_who_is_there_is_found_in_another_film_with_the_threshold_of_the_first(e
     everybody = agreement(np.ones_like(truths[1]), truths[1])  # what cos > -1 gives
     assert everybody.recall == 1 and everybody.precision == pytest.approx(truths[1].mean())
     assert found.f1 > everybody.f1
+
+
+def test_a_portrait_like_everything_and_a_clip_like_everybody_win_nothing():
+    likenesses = np.array([[0.9, 0.9, 0.95, 0.9], [0.1, 0.5, 0.2, 0.1], [0.2, 0.2, 0.3, 0.8]])
+    found = shares(likenesses, 3.0)
+    np.testing.assert_allclose(found.sum(axis=0), 1.0)
+    assert found.argmax(axis=0).tolist()[1:] == [1, 0, 2]
+    np.testing.assert_allclose(shares(likenesses * 5 + 2, 3.0), found)
+    even = shares(np.ones((3, 2)), 3.0)
+    np.testing.assert_allclose(even, 1 / 3)
 
 
 def test_the_threshold_is_the_one_with_the_best_f1():
