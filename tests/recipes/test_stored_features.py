@@ -55,3 +55,36 @@ def test_who_is_seen_is_told_by_portraits_with_precision_and_recall(workdir, com
     assert test.metadata["seen"] == {"by": "portraits", "threshold": seen["threshold"]}
     assert sum(len(entry.seen) for entry in test.index) == seen["test"]["predicted"]
     assert all(set(entry.seen) <= set(entry.cast) for entry in test.index)
+
+
+def test_an_adapter_learns_on_published_features_and_stage_two_reads_what_it_makes(workdir, tmp_path, command):
+    h5py = pytest.importorskip("h5py")
+    films, before = folder_of(workdir, "render"), [path.parent for path in workdir.glob("*/*/artefact.json")]
+    width = Records(extracted(workdir), "train").feature_width
+    rng, store = np.random.default_rng(0), tmp_path / "CLIP_L14_frames_features_5fps.h5"
+    with h5py.File(store, "w") as file:
+        for movies in json.loads((films / "splits.json").read_text()).values():
+            for movie in movies:
+                file[movie] = rng.normal(size=(3000, width)).astype(np.float32)
+    arguments = [f"--config.pack.{name}={films / path}" for name, path in PAPERS.items()]
+    arguments += ["--config.pack.source=files", f"--config.pack.features={store}", "--config.stage1.freeze=adapter"]
+    # On the way, windows are read in time order and by a process of their own.
+    arguments += ["--config.stage2.shuffle=movie", "--config.stage2.workers=1"]
+    assert command("stage2:tiny", workdir, *arguments) == 0
+    made = [path.parent for path in workdir.glob("*/*/artefact.json") if path.parent not in before]
+    of = {name: [folder for folder in made if folder.parent.name == name] for name in ("pack", "extract", "stage2")}
+    (packed,), (narrator,) = of["pack"], of["stage2"]
+    stored = Records(packed / "records", "train")
+    assert stored.metadata["tower"] == "vit-l-14" and stored.metadata["fps"] == 5.0
+    passed, adapted = sorted(
+        (Records(folder / "records", "train") for folder in of["extract"]),
+        key=lambda records: records.metadata["tower"],
+    )
+    assert (passed.metadata["tower"], adapted.metadata["tower"]) == ("pretrain", "stage1")
+    for row in (0, 5):
+        given, plain, learnt = (records.get([row])[0] for records in (stored, passed, adapted))
+        np.testing.assert_array_equal(given.features, plain.features)
+        assert given.frame_times == learnt.frame_times and learnt.features.shape == given.features.shape
+        assert not np.array_equal(learnt.features, given.features)  # two steps of learning show
+    told = json.loads((narrator / "narrator" / "features.json").read_text())
+    assert (told["tower"], told["width"], told["fps"]) == ("stage1", width, 5.0)
