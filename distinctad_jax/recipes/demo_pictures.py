@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from jaxtyping import UInt8
 from distinctad_jax.data.datasets import Records
 from distinctad_jax.data.pipeline import decode_frames
 from distinctad_jax.data.windows import Descriptions
+from distinctad_jax.models.narrator import Narrator
 from distinctad_jax.recipes.evaluate import windows_for
 from distinctad_jax.recipes.inside import (
     chances,
@@ -26,10 +28,12 @@ from distinctad_jax.recipes.workshop import Run
 from distinctad_jax.report.inside import frame_word_maps, kept_and_left, shares_strip, word_chances
 from distinctad_jax.report.page import Figure
 from distinctad_jax.text.distinct import words
+from distinctad_jax.text.tokenizers import Tokenizer
 
 FULL, WITHOUT = "full", "no_distinctive_loss"
 WINDOWS = 16  # read together
-KNOWN = 1024  # training clips, or a few more, that tell where words lie
+READ = 14  # batches of windows, in which the narrators are asked for the chances of words
+KNOWN = 768  # training clips, or a few more, that tell where words lie
 NEIGHBOURS = 8  # of a clip, for its words to be distinctive
 MAPS, TOLD = 2, 4  # clips that are shown frame by word, and word by word
 
@@ -45,8 +49,9 @@ class Inside(NamedTuple):
 
 def look_inside(run: Run, variants: Sequence[str], split: str = "test") -> Inside:
     """Looks into the towers, the full narrator, and the one without the distinctive-word loss, if there is one."""
-    sure, numbers = _sure(run, split) if {FULL, WITHOUT} <= {*variants} else ([], {})
-    return Inside(_fits(run, split), _shared(run, split), sure, numbers)
+    full = open_narrator(run.needs[f"stage2 {FULL}"].folder)
+    sure, numbers = _sure(run, split, *full) if {FULL, WITHOUT} <= {*variants} else ([], {})
+    return Inside(_fits(run, split), _shared(run, split, full[0]), sure, numbers)
 
 
 def spread(count: int, wanted: int) -> list[int]:
@@ -78,14 +83,12 @@ def _fits(run: Run, split: str) -> list[Figure]:
     return figures
 
 
-def _shared(run: Run, split: str) -> list[Figure]:
-    stage2 = run.needs[f"stage2 {FULL}"]
-    narrator, _ = open_narrator(stage2.folder)
+def _shared(run: Run, split: str, narrator: Narrator) -> list[Figure]:
     if narrator.em_attention is None:
         return []
     folder, policy = run.needs["extract"].folder / "records", run.needs[f"evaluate {FULL}"].results["policy"]
     records, training = Records(folder, split), Records(folder, "train")
-    trained = stage2.results["settings"]
+    trained = run.needs[f"stage2 {FULL}"].results["settings"]
     how = {"clips": trained["clips"], "frames": trained["frames"], "policy": policy}
     movie, rows = next(iter(records.movies.items()))
     some = [each for each in training.movies.values() if each.start < KNOWN]
@@ -122,22 +125,25 @@ def _shared(run: Run, split: str) -> list[Figure]:
     return figures
 
 
-def _sure(run: Run, split: str) -> tuple[list[Figure], dict[str, Any]]:
+def _sure(run: Run, split: str, full: Narrator, tokenizer: Tokenizer) -> tuple[list[Figure], dict[str, Any]]:
     records = Records(run.needs["extract"].folder / "records", split)
     found, windows = [], {}
     for name in (FULL, WITHOUT):
         stage2 = run.needs[f"stage2 {name}"]
         trained, policy = stage2.results["settings"], run.needs[f"evaluate {name}"].results["policy"]
-        narrator, tokenizer = open_narrator(stage2.folder)
+        narrator = full if name == FULL else open_narrator(stage2.folder)[0]
         shaped = ("clips", "frames", "text_length", "prompt_length", "names")
         key = str([policy, *(trained[part] for part in shaped)])
         if key not in windows:  # the same for both, unless a variant changes more than its loss
-            windows[key] = list(windows_for(trained, records, tokenizer, WINDOWS, policy))
+            batches = windows_for(trained, records, tokenizer, WINDOWS, policy)
+            windows[key] = list(itertools.islice(batches, READ))
+            batches.close()
         found.append(chances(narrator, windows[key]))
     descriptions = Descriptions([entry.text for entry in records.index], tokenizer, trained["text_length"])
     marked = distinctive_of(records, NEIGHBOURS)
     after, before = found
-    told = [told_words(descriptions, r, after[r], before[r], marked[r]) for r in range(len(records))]
+    count = min(len(after), len(before))
+    told = [told_words(descriptions, row, after[row], before[row], marked[row]) for row in range(count)]
     told = [each for each in told if each.words]
     if not told:
         return [], {}
@@ -145,9 +151,9 @@ def _sure(run: Run, split: str) -> tuple[list[Figure], dict[str, Any]]:
     numbers = mean_chances(told)
     with_it, without = numbers["after"], numbers["before"]
     note = (
-        f"Distinctive words are bold. Mean over all unseen clips: {with_it['distinctive']:.1%} for distinctive words "
-        f"with the loss and {without['distinctive']:.1%} without; {with_it['other']:.1%} and {without['other']:.1%} "
-        "for the others."
+        f"Distinctive words are bold. Mean over {count} unseen clips: {with_it['distinctive']:.1%} for distinctive "
+        f"words with the loss and {without['distinctive']:.1%} without; {with_it['other']:.1%} and "
+        f"{without['other']:.1%} for the others."
     )
     figure = Figure("How likely the models find each word of the reference", picture.png, picture.alt, note)
     return [figure], {FULL: with_it, WITHOUT: without}
