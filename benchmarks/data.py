@@ -7,7 +7,7 @@ Rows:   pack       the toy cinema's films to records, against PyAV decoding all 
         clips      8 pictures of every 4 s clip, and of one in four, of a 720p film, against PyAV's best way
         batches    batches of 224-px JPEG frames, against the bare JPEG decoder in as many threads
         windows    windows of stored features a second (8 clips, 8 frames, width 768)
-        memory     the peak of a process that packs a long film (--hours)
+        memory     the peak of a process that packs a long film (--hours), small and slow, so that making it is cheap
 
 Each ratio is the median over pairs of CPU seconds of one process, the steady figure on a busy machine. A film for
 `clips` is made up, so decoding it is cheaper than decoding a real one.
@@ -260,8 +260,8 @@ def time_windows(folder: Path, pairs: int) -> dict[str, float]:
 
 
 def long_film(folder: Path, hours: float) -> Movie:
-    """A film of 320x180 at two pictures a second, cheap to make and long to pack, with a clip every 8 s."""
-    path = made_film(folder / "long.mp4", int(3600 * hours), (320, 180), 2)
+    """A film of 160x90 at one picture a second, cheap to make and long to pack, with a clip every 8 s."""
+    path = made_film(folder / "long.mp4", int(3600 * hours), (160, 90), 1)
     spans = [Span(8.0 * n, 8.0 * n + 4.0) for n in range(int(3600 * hours) // 8 - 1)]
     return Movie("long", path, tuple(Clip("long", n, span, SPEECH[n % 3]) for n, span in enumerate(spans)))
 
