@@ -1,11 +1,13 @@
 """Packing: the same bytes however the work is shared out and however often it is killed; bad clips are counted."""
 
+import contextlib
 import pickle
 import random
 import signal
 import subprocess
 import sys
 import tarfile
+import types
 
 import numpy as np
 import pytest
@@ -148,6 +150,34 @@ def test_a_killed_run_goes_on_and_ends_at_the_same_bytes(films, undisturbed, tmp
     if at == "8":
         assert made == ["m2", "m3", "m4"]  # the finished shard of m0 and m1 is kept
     assert names(folder.parent) == ["records"]
+
+
+class _Step:
+    """A stage of a Beam pipeline that runs at once; Beam itself is tried in test_beam.py, in its own environment."""
+
+    def __init__(self, apply):
+        self.apply = apply
+
+    def __rrshift__(self, name):
+        return self
+
+    def __ror__(self, values):
+        return self.apply(values)
+
+
+def test_options_of_any_runner_reach_beam_as_they_are(films, undisturbed, tmp_path, monkeypatch):
+    given = []
+    beam = types.ModuleType("apache_beam")
+    told = types.SimpleNamespace(PipelineOptions=lambda flags: flags)
+    beam.options = types.SimpleNamespace(pipeline_options=told)
+    beam.Pipeline = lambda options: contextlib.nullcontext(given.append(options))
+    beam.Create = lambda values: _Step(lambda _: values)
+    beam.Reshuffle = lambda: _Step(lambda values: values)
+    beam.Map = lambda make: _Step(lambda values: [make(value) for value in values])
+    monkeypatch.setitem(sys.modules, "apache_beam", beam)
+    flags = ["--runner=FlinkRunner", "--flink_master=host:8081", "--environment_type=DOCKER"]
+    pack(tmp_path / "records", films, beam=flags)
+    assert given == [flags] and content(tmp_path / "records") == undisturbed
 
 
 KILLED_AT_FILES = """
