@@ -36,6 +36,7 @@ def get_config(size: str = "toy") -> ConfigDict:
     sizes = {
         "toy": {"windows": 16, "decoding": {"beams": 1, "max_tokens": 24}},
         "tiny": {"windows": 2, "neighbours": 3, "decoding": {"beams": 2, "max_tokens": 8}},
+        "small": {"windows": 32, "decoding": {"max_tokens": 32}},
         "base": {},
         "large": {"windows": 1},
     }

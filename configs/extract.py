@@ -13,6 +13,6 @@ def get_config(size: str = "toy") -> ConfigDict:
     """The config of a size."""
     config = earlier(__file__, "stage1", size)
     config.update({"recipe": "extract", "extract": {"tower": "stage1", "batch": 32}})
-    sizes = {"toy": {}, "tiny": {"batch": 8}, "base": {}, "large": {"batch": 16}}
+    sizes = {"toy": {}, "tiny": {"batch": 8}, "small": {"batch": 128}, "base": {}, "large": {"batch": 16}}
     config.extract.update(choose(sizes, size, __file__))
     return config

@@ -36,6 +36,6 @@ def get_config(size: str = "toy") -> ConfigDict:
     """The config of a size."""
     config = earlier(__file__, "evaluate", size)
     config.update({"recipe": "narrate", "narrate": NARRATE | {"decoding": config.evaluate.decoding.to_dict()}})
-    sizes = {"toy": {}, "tiny": {"windows": 2}, "base": {}, "large": {"windows": 1}}
+    sizes = {"toy": {}, "tiny": {"windows": 2}, "small": {}, "base": {}, "large": {"windows": 1}}
     config.narrate.update(choose(sizes, size, __file__))
     return config

@@ -21,5 +21,6 @@ def get_config(size: str = "toy") -> ConfigDict:
     config = earlier(__file__, "render", size)
     toy = {"source": "toy", "image_size": 64, "jpeg_quality": 95}
     sizes = {"toy": toy, "tiny": toy | {"frames": 4}, "base": {}, "large": {}}
+    sizes["small"] = toy | {"image_size": 112, "workers": 16}
     config.update({"recipe": "pack", "pack": PACK | choose(sizes, size, __file__)})
     return config

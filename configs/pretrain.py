@@ -3,7 +3,8 @@
 Run:    python -m distinctad_jax.main --config=configs/pretrain.py
         python -m distinctad_jax.main --config=configs/pretrain.py:base --config.pretrain.clip=clip-vit-base-patch16 \
             --config.pretrain.gpt2=gpt2
-Needs:  the toy cinema's stills (toy, tiny), or folders with published weights in Hugging Face layout (base, large).
+Needs:  the toy cinema's stills (toy, tiny, small), or folders with published weights in Hugging Face layout (base,
+        large).
 Gives:  an aligner and a language model, each with its tokenizer.
 """
 
@@ -60,6 +61,38 @@ TOY = {
         "optimiser": {"peak": 2e-3, "warmup_steps": 20},
     },
 }
+# Towers of 26 and 11 million parameters, a language model of 27 million.
+SMALL_SIZES = SIZES | {
+    "vocab": 2000,
+    "image_size": 112,
+    "patch": 14,
+    "vision_width": 512,
+    "vision_layers": 8,
+    "vision_heads": 8,
+    "text_width": 384,
+    "text_layers": 6,
+    "text_heads": 6,
+    "projection": 384,
+    "language_length": 128,
+    "language_width": 512,
+    "language_layers": 8,
+    "language_heads": 8,
+}
+SMALL = TOY | {
+    "sizes": SMALL_SIZES,
+    "towers": {
+        "steps": 4_000,
+        "batch": 512,
+        "save_every": 500,
+        "optimiser": {"peak": 5e-4, "warmup_steps": 300, "weight_decay": 0.05},
+    },
+    "language": {
+        "steps": 1_500,
+        "batch": 256,
+        "save_every": 500,
+        "optimiser": {"peak": 6e-4, "warmup_steps": 100},
+    },
+}
 QUICK = {"steps": 2, "batch": 16, "save_every": 1, "log_every": 1, "optimiser": {"peak": 1e-3, "warmup_steps": 1}}
 TINY = {"source": "stills", "sizes": TINY_SIZES, "towers": QUICK, "language": QUICK}
 PUBLISHED = {"source": "published", "clip": "", "gpt2": ""}
@@ -68,6 +101,6 @@ PUBLISHED = {"source": "published", "clip": "", "gpt2": ""}
 def get_config(size: str = "toy") -> ConfigDict:
     """The config of a size."""
     config = earlier(__file__, "pack", size)
-    sizes = {"toy": TOY, "tiny": TINY, "base": PUBLISHED, "large": PUBLISHED}
+    sizes = {"toy": TOY, "tiny": TINY, "small": SMALL, "base": PUBLISHED, "large": PUBLISHED}
     config.update({"recipe": "pretrain", "pretrain": choose(sizes, size, __file__)})
     return config

@@ -13,6 +13,8 @@ PROBE = {
     "prefix": 10,
     "text_length": 48,
     "rows": 64,
+    "arms": ("text", "vision before Stage I", "vision after Stage I"),
+    "noise": 1.0,
     "training": {
         "steps": 3_000,
         "batch": 128,
@@ -33,6 +35,12 @@ def get_config(size: str = "toy") -> ConfigDict:
     sizes = {
         "toy": {"text_length": 24, "training": toy, "decoding": {"max_tokens": 24}},
         "tiny": {"text_length": 48, "prefix": 2, "rows": 8, "training": quick, "decoding": {"max_tokens": 8}},
+        "small": {
+            "text_length": 32,
+            "rows": 256,
+            "training": {"steps": 1_500, "batch": 256, "optimiser": {"peak": 5e-4}},
+            "decoding": {"max_tokens": 32},
+        },
         "base": {},
         "large": {},
     }

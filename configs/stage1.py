@@ -49,6 +49,10 @@ def get_config(size: str = "toy") -> ConfigDict:
     sizes = {
         "toy": {"frames": 4, "training": toy},
         "tiny": {"frames": 4, "adapter_width": 32, "lora_rank": 2, "last_n": 1, "training": quick},
+        "small": {
+            "dtype": "bfloat16",
+            "training": {"steps": 3_000, "batch": 256, "optimiser": {"peak": 2e-4, "warmup_steps": 200}},
+        },
         "base": {"dtype": "bfloat16", "training": {"pieces": 8}},
         "large": {"dtype": "bfloat16", "remat": True, "training": {"pieces": 16}},
     }

@@ -74,6 +74,14 @@ def get_config(size: str = "toy") -> ConfigDict:
             "training": toy,
         },
         "tiny": {"clips": 3, "frames": 2, "prompt_length": 32, "seeing": small, "training": quick},
+        "small": {
+            "text_length": 32,
+            "prompt_length": 24,
+            "seeing": {"tokens": 16, "heads": 8},
+            "loss": {"distinctive": 1.0},
+            "dtype": "bfloat16",
+            "training": {"steps": 6_000, "batch": 32, "optimiser": {"peak": 4e-4, "warmup_steps": 300}},
+        },
         "base": {"dtype": "bfloat16"},
         "large": {"dtype": "bfloat16", "remat": True, "training": {"pieces": 4}},
     }

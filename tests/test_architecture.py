@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "losses": set(),
     "checkpoints": set(),
     "metrics": {"text"},
+    "claims": {"metrics", "text"},
     "tracks": {"movie"},
     "data": {"movie", "text"},
     "training": {"checkpoints"},
@@ -44,7 +45,7 @@ MAY_IMPORT = {
 }
 MAY_IMPORT["recipes"] = set(MAY_IMPORT) - {"main", "outcome", "__main__", "api"}
 MAY_IMPORT["commands"] = MAY_IMPORT["recipes"] | {"recipes", "outcome", "main"}
-NO_JAX = ("movie", "text", "data", "tracks", "drafting", "voice", "toycinema", "metrics", "report")
+NO_JAX = ("movie", "text", "data", "tracks", "drafting", "voice", "toycinema", "metrics", "claims", "report")
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 NEVER = {"torch", "tensorflow", "keras", "pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "misc"}

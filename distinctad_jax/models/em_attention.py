@@ -16,6 +16,8 @@ from distinctad_jax.models.layers import CrossAttention, Linear, layer_norm, nor
 INITS = ("learned", "buffer", "data")
 GRADIENTS = ("stop", "unroll")
 FUSIONS = ("none", "recon", "add", "residual", "xattn", "recon+xattn")
+RIVALS = ("average", "self_attention")
+"""What a window may share in place of EM attention, for comparison: see `models.window_rivals`."""
 EPSILON = 1e-12  # under a squared length
 
 
@@ -29,8 +31,8 @@ class EMAttentionConfig:
     temperature: float = 1.0  # multiplies the inner products of the E-step: higher is harder
     init: str = "buffer"
     gradient: str = "stop"
-    fusion: str = "recon+xattn"
-    heads: int = 12  # of the cross-attention; no other fusion reads it
+    fusion: str = "recon+xattn"  # or one of the rivals, which read width, heads and dtype alone
+    heads: int = 12  # of the cross-attention and of self-attention; no other fusion reads it
     beta: float = 1.0  # weight of the reconstruction in the fusions "add" and "residual"
     momentum: float = 0.9  # of the moving average of init "buffer"
     dtype: str = "float32"  # of the output maps; the iteration is float32 always
@@ -42,7 +44,7 @@ class EMAttentionConfig:
             raise ValueError(f"temperature must be positive, got {self.temperature}.")
         if not 0 <= self.momentum <= 1:
             raise ValueError(f"momentum must lie in [0, 1], got {self.momentum}.")
-        for name, known in (("init", INITS), ("gradient", GRADIENTS), ("fusion", FUSIONS)):
+        for name, known in (("init", INITS), ("gradient", GRADIENTS), ("fusion", FUSIONS + RIVALS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}.")
 
@@ -149,14 +151,14 @@ class ContextualEMAttention(nnx.Module):
     Shapes: tokens `batch clips tokens width`; real `batch clips tokens`, False on tokens of padding clips and on
       padding tokens: these claim no basis, change no neighbour, and come out as they went in.
     Units:  tokens are unitless features; responsibilities are probabilities over bases.
-    Errors: ValueError from the config, for fusion "none", or if heads do not divide the width.
+    Errors: ValueError from the config, for fusion "none" and for the rivals, or if heads do not divide the width.
     Source: DistinctAD (arXiv 2411.18180), Contextual EMA; rounds and moving average as in EMANet (arXiv 1907.13426)
       and EMCL (arXiv 2211.11427). Masks, zero start and the reading of `fuse` are ours.
     """
 
     def __init__(self, config: EMAttentionConfig, *, rngs: nnx.Rngs):
-        if config.fusion == "none":
-            raise ValueError("fusion 'none' has no EM attention; leave the module out.")
+        if config.fusion == "none" or config.fusion in RIVALS:
+            raise ValueError(f"fusion {config.fusion!r} has no EM attention; leave the module out.")
         self.config = config
         shared = {"dtype": config.dtype, "rngs": rngs}
         first = nnx.initializers.normal(config.width**-0.5)

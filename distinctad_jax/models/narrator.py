@@ -11,9 +11,10 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from distinctad_jax.models.bridge import Bridge, BridgeConfig
-from distinctad_jax.models.em_attention import ContextualEMAttention, EMAttentionConfig, EMAttentionOutput
+from distinctad_jax.models.em_attention import RIVALS, ContextualEMAttention, EMAttentionConfig, EMAttentionOutput
 from distinctad_jax.models.language import LanguageConfig, language_model
 from distinctad_jax.models.layers import Linear, normal
+from distinctad_jax.models.window_rivals import window_rival
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class NarratorConfig:
 
 
 class NarratorOutput(NamedTuple):
-    """Scores of the words, and what EM attention saw; `em` is None with fusion "none"."""
+    """Scores of the words, and what EM attention saw; `em` is None with fusion "none" and with a rival."""
 
     logits: Float[Array, "batch clips length vocab"]
     em: EMAttentionOutput | None
@@ -65,8 +66,9 @@ class Narrator(nnx.Module):
         )
         self.language = language_model(config.language, rngs=rngs)
         # Last, so that with the same seed the other parts start the same with it and without it.
-        fusing = config.em_attention.fusion != "none"
+        fusing = config.em_attention.fusion not in ("none", *RIVALS)
         self.em_attention = ContextualEMAttention(config.em_attention, rngs=rngs) if fusing else None
+        self.rival = window_rival(config.em_attention, rngs=rngs)
 
     def see(
         self,
@@ -78,9 +80,12 @@ class Narrator(nnx.Module):
     ) -> tuple[Float[Array, "batch clips tokens model"], EMAttentionOutput | None]:
         """The visual tokens of every clip, told of each other. With train=True a moving average moves."""
         tokens = self.resample(features, frames_real)
+        real = self.tokens_real(frames_real, clips_real)
+        if self.rival is not None:
+            return self.rival(tokens, real), None
         if self.em_attention is None:
             return tokens, None
-        output = self.em_attention(tokens, self.tokens_real(frames_real, clips_real), train=train)
+        output = self.em_attention(tokens, real, train=train)
         return output.tokens, output
 
     def resample(

@@ -18,7 +18,9 @@ from distinctad_jax.errors import BadUsage
 from distinctad_jax.hosts.board import Board
 from distinctad_jax.recipes import (
     check,
+    claims,
     demo,
+    dials,
     evaluate,
     extract,
     narrate,
@@ -35,7 +37,10 @@ from distinctad_jax.training.mesh import MeshConfig, make_mesh
 
 RECIPES: Mapping[str, Recipe] = {
     module.RECIPE.name: module.RECIPE
-    for module in (render, pack, check, pretrain, stage1, extract, probe, stage2, evaluate, narrate, demo)
+    for module in (
+        *(render, dials, pack, check, pretrain, stage1, extract, probe),
+        *(stage2, evaluate, narrate, demo, claims),
+    )
 }
 
 

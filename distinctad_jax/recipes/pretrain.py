@@ -30,7 +30,7 @@ from distinctad_jax.recipes.exchange import Brought, keep, read_clip, read_langu
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.prompt import INSTRUCTION, NAMES_LEAD
 from distinctad_jax.text.tokenizers import Tokenizer, clip_ids, train_tokenizer
-from distinctad_jax.toycinema.studio import SIDE
+from distinctad_jax.toycinema.studio import SIDE, CinemaConfig
 from distinctad_jax.training.loop import TrainingConfig, fit
 from distinctad_jax.training.step import Task
 
@@ -63,6 +63,9 @@ class PretrainConfig:
 
     jitter: how much exposure, colour and noise of stills vary while the towers are trained, as photographs of the web
       do; 0 is not at all, and then a tower knows nothing but clean pictures.
+    world: the toy cinema whose stills these are, where it is not that of the movies; seed: one of its own in place of
+      the config's. With both, all seeds and worlds begin with the same models, as all begin with the same published
+      ones.
     """
 
     source: Literal["stills", "published"]
@@ -73,6 +76,8 @@ class PretrainConfig:
     jitter: float = 0.0
     towers: TrainingConfig | None = None
     language: TrainingConfig | None = None
+    world: CinemaConfig | None = None
+    seed: int | None = None
 
     def __post_init__(self):
         if not 0 <= self.jitter <= 1:
@@ -80,7 +85,7 @@ class PretrainConfig:
         made = (self.sizes, self.towers, self.language)
         if self.source == "stills" and (None in made or self.clip or self.gpt2):
             raise ValueError("source 'stills' needs sizes, towers and language, and no published folders")
-        if self.source == "published" and (any(made) or not (self.clip and self.gpt2)):
+        if self.source == "published" and (any((*made, self.world)) or not (self.clip and self.gpt2)):
             raise ValueError("source 'published' needs the folders clip and gpt2, and trains nothing")
 
 
@@ -257,7 +262,11 @@ def _published(settings: PretrainConfig, run: Run) -> dict[str, Any]:
 
 def needs(settings: PretrainConfig) -> dict[str, Need]:
     """The stills, unless weights are published."""
-    return {"render": Need("render")} if settings.source == "stills" else {}
+    if settings.source != "stills":
+        return {}
+    world = settings.world
+    own = {} if world is None else {field.name: getattr(world, field.name) for field in dataclasses.fields(world)}
+    return {"render": Need("render", {"render": own} if own else {})}
 
 
 def inputs(settings: PretrainConfig) -> tuple[Path, ...]:
@@ -271,4 +280,4 @@ def inputs(settings: PretrainConfig) -> tuple[Path, ...]:
     return tuple(found)
 
 
-RECIPE = Recipe("pretrain", PretrainConfig, run, needs, inputs, together=True)
+RECIPE = Recipe("pretrain", PretrainConfig, run, needs, inputs, together=True, seed=lambda settings: settings.seed)

@@ -1,8 +1,9 @@
 """The reconstruction probe: can GPT-2 say a description again from its text feature, and from its clip's feature?
 
 One vector, an MLP, ten prefix vectors, GPT-2: fitted to training clips, asked about clips of unseen movies. Arms: the
-text tower's sentence; the vision tower's clip before Stage I; after it. The same vectors are also matched directly:
-given a clip, is its description found among those of its movie?
+text tower's sentence; the same with Gaussian noise, which tells a vector that is not exact enough from one of another
+kind; the vision tower's clip before Stage I; after it. The same vectors are also matched directly: given a clip, is
+its description found among those of its movie?
 Source: DistinctAD (arXiv 2411.18180), the experiment that motivates Stage I; the wiring is our default.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -33,10 +34,16 @@ from distinctad_jax.text.tokenizers import Tokenizer, clip_ids
 from distinctad_jax.training.loop import TrainingConfig, fit
 from distinctad_jax.training.step import Task, compiled, put_together
 
+ARMS = ("text", "text with noise", "vision before Stage I", "vision after Stage I")
+
 
 @dataclasses.dataclass(frozen=True)
 class ProbeConfig:
-    """How the probe is fitted and on which split it is asked; `rows`: clips encoded or decoded at once."""
+    """How the probe is fitted and on which split it is asked; `rows`: clips encoded or decoded at once.
+
+    arms: what it is fitted to, each anew; without any, clips and descriptions are matched and that is all. noise: the
+      length of what is added to a centred sentence vector, over the mean length of these.
+    """
 
     training: TrainingConfig
     decoding: DecodingConfig
@@ -44,8 +51,16 @@ class ProbeConfig:
     prefix: int = 10
     split: str = "test"
     rows: int = 64
+    arms: tuple[Literal["text", "text with noise", "vision before Stage I", "vision after Stage I"], ...] = (
+        "text",
+        "vision before Stage I",
+        "vision after Stage I",
+    )
+    noise: float = 1.0
 
     def __post_init__(self):
+        if not self.noise > 0:
+            raise ValueError(f"noise is positive, got {self.noise}")
         if min(self.prefix, self.rows, self.text_length - 1) < 1:
             raise ValueError(f"needs prefix and rows >= 1 and text_length >= 2, got {self}")
         if self.decoding.looks_around() or self.decoding.name_first or self.decoding.candidates > 1:
@@ -60,7 +75,8 @@ class Embedded(NamedTuple):
 
 
 def run(settings: ProbeConfig, run: Run) -> dict[str, Any]:
-    """Fits and asks the three arms; writes every reconstruction to `reconstructions.json`."""
+    """Fits and asks the arms; writes every reconstruction to `reconstructions.json`, and `ranks.json`: how many other
+    descriptions of its movie are as near to a clip as its own, or nearer."""
     splits = ("train", settings.split)
     records = {
         when: {name: Records(run.needs[when].folder / "records", name) for name in splits}
@@ -76,16 +92,20 @@ def run(settings: ProbeConfig, run: Run) -> dict[str, Any]:
     }
     arms = {
         "text": sentence,
+        "text with noise": noisy(sentence, settings.noise, run.seed),
         "vision before Stage I": {name: vectors.video for name, vectors in embedded["before"].items()},
         "vision after Stage I": {name: vectors.video for name, vectors in embedded["after"].items()},
     }
-    said = {arm: reconstruct(settings, run, arm, vectors, texts["train"]) for arm, vectors in arms.items()}
+    said = {arm: reconstruct(settings, run, arm, arms[arm], texts["train"]) for arm in settings.arms}
     asked = texts[settings.split]
-    write_json(run.folder / "reconstructions.json", {"reference": asked, **said})
     movies = [entry.movie for entry in index[settings.split]]
+    found = {when: ranks(vectors[settings.split], movies, asked) for when, vectors in embedded.items()}
+    if run.leads:
+        write_json(run.folder / "reconstructions.json", {"reference": asked, "movie": movies, **said})
+        write_json(run.folder / "ranks.json", {"reference": asked, "movie": movies, **found})
     return {
         "probe": {arm: scores(predictions, asked) for arm, predictions in said.items()},
-        "retrieval": {when: retrieval(vectors[settings.split], movies, asked) for when, vectors in embedded.items()},
+        "retrieval": {when: recalls(each) for when, each in found.items()},
     }
 
 
@@ -122,17 +142,34 @@ def sentences(folder: Path, texts: Sequence[str], rows: int) -> np.ndarray:
     return np.concatenate(out)
 
 
-def retrieval(vectors: Embedded, movies: list[str], texts: list[str]) -> dict[str, float]:
-    """Share of clips whose description is among the k nearest of its movie; equal texts count as one."""
-    ranks = []
+def noisy(sentence: dict[str, np.ndarray], noise: float, seed: int) -> dict[str, np.ndarray]:
+    """Sentence vectors of each split with Gaussian noise as long, in the mean, as `noise` times what a vector of the
+    training split stands off their mean."""
+    centred = sentence["train"] - sentence["train"].mean(axis=0)
+    spread = noise * float(np.linalg.norm(centred, axis=1).mean()) / np.sqrt(centred.shape[1])
+    rng = np.random.default_rng(seed)
+    return {
+        name: rows + spread * rng.standard_normal(rows.shape).astype(rows.dtype) for name, rows in sentence.items()
+    }
+
+
+def ranks(vectors: Embedded, movies: list[str], texts: list[str]) -> list[int]:
+    """For each clip, how many descriptions of its movie are as near as its own or nearer; equal texts count as
+    one."""
+    found = [0] * len(movies)
     unit = [array / np.linalg.norm(array, axis=1, keepdims=True) for array in vectors]
     for movie in dict.fromkeys(movies):
         rows = [row for row, key in enumerate(movies) if key == movie]
         similarity = unit[0][rows] @ unit[1][rows].T
         for place, row in enumerate(rows):
             other = np.array([texts[column] != texts[row] for column in rows])
-            ranks.append(int((similarity[place][other] >= similarity[place, place]).sum()))
-    return {f"recall_at_{k}": 100 * float(np.mean(np.array(ranks) < k)) for k in (1, 5, 10)}
+            found[row] = int((similarity[place][other] >= similarity[place, place]).sum())
+    return found
+
+
+def recalls(found: Sequence[int]) -> dict[str, float]:
+    """Share of clips whose description is among the k nearest of its movie."""
+    return {f"recall_at_{k}": 100 * float(np.mean(np.array(found) < k)) for k in (1, 5, 10)}
 
 
 def text_arrays(tokenizer: Tokenizer, texts: list[str], length: int) -> dict[str, np.ndarray]:
@@ -215,4 +252,4 @@ def needs(settings: ProbeConfig) -> dict[str, Need]:
     return {"pretrain": Need("pretrain"), **seen}
 
 
-RECIPE = Recipe("probe", ProbeConfig, run, needs, together=True, version=2)
+RECIPE = Recipe("probe", ProbeConfig, run, needs, together=True, version=3)

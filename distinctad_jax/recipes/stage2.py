@@ -46,7 +46,9 @@ class SeeingConfig:
     temperature: float = 1.0
     init: Literal["learned", "buffer", "data"] = "buffer"
     gradient: Literal["stop", "unroll"] = "stop"
-    fusion: Literal["none", "recon", "add", "residual", "xattn", "recon+xattn"] = "recon+xattn"
+    fusion: Literal["none", "recon", "add", "residual", "xattn", "recon+xattn", "average", "self_attention"] = (
+        "recon+xattn"
+    )
     beta: float = 1.0
     momentum: float = 0.9
     clip_positions: bool = True

@@ -59,6 +59,10 @@ class Spec:
                     raise BadUsage(f"cannot be {value!r}: {error}", where=where, mend="correct the variant") from None
         return Spec(self.seed, sections)
 
+    def seeded(self, seed: int | None) -> Spec:
+        """With another seed, unless it is None."""
+        return self if seed is None else Spec(seed, self.sections)
+
 
 def _replaced(config: Any, path: list[str], value: Any) -> Any:
     if len(path) > 1:
@@ -67,10 +71,15 @@ def _replaced(config: Any, path: list[str], value: Any) -> Any:
 
 
 class Need(NamedTuple):
-    """An artefact that a recipe builds on, perhaps of a changed spec (an ablation)."""
+    """An artefact that a recipe builds on, perhaps of a changed spec (an ablation) or with another seed."""
 
     recipe: str
     changes: Mapping[str, Mapping[str, Any]] = {}
+    seed: int | None = None
+
+    def of(self, spec: Spec) -> Spec:
+        """The spec that it is made by."""
+        return spec.changed(self.changes).seeded(self.seed)
 
 
 class Artefact(NamedTuple):
@@ -106,6 +115,9 @@ class Recipe:
     keyed: False if there is one folder for all keys, `workdir/recipe`.
     together: whether all processes run it, as training does; else process 0 makes it and the others wait.
     pace: settings that say how fast it is made and not what comes out: no part of the key.
+    seed: settings -> a seed of its own in place of the config's, or None. What has one is the same in all seeds.
+    always: whether it is made again each time, for it is quick and its files are copied elsewhere.
+    counts_down: whether it says, as what it needs gets made, how many artefacts and how much time are left.
     """
 
     name: str
@@ -118,6 +130,9 @@ class Recipe:
     glances: Callable[[Any], tuple[Path, ...]] = lambda settings: ()
     together: bool = False
     pace: tuple[str, ...] = ()
+    seed: Callable[[Any], int | None] = lambda settings: None
+    always: bool = False
+    counts_down: bool = False
 
 
 class Workshop:
@@ -133,6 +148,19 @@ class Workshop:
         self.root, self.recipes, self.mesh, self.voice = root, recipes, mesh, voice
         self.board = board or Board()
         self.made: dict[tuple[str, str], Artefact] = {}
+        self.countdown: Countdown | None = None
+
+    def unmade(self, name: str, spec: Spec) -> dict[tuple[str, str], None]:
+        """(recipe, key) of all that has to be made for an artefact, each once, in order."""
+        recipe, settings = self.recipes[name], spec.section(name)
+        key = self.key(name, spec)
+        folder = self.root / name / key if recipe.keyed else self.root / name
+        if (name, key) in self.made or (not recipe.always and (folder / "artefact.json").is_file()):
+            return {}
+        found: dict[tuple[str, str], None] = {}
+        for need in recipe.needs(settings).values():
+            found |= self.unmade(need.recipe, need.of(spec))
+        return found | {(name, key): None}
 
     def key(self, name: str, spec: Spec) -> str:
         """The hash of all that the artefact depends on."""
@@ -141,13 +169,10 @@ class Workshop:
             "recipe": name,
             "version": recipe.version,
             "settings": {key: value for key, value in plain(settings).items() if key not in recipe.pace},
-            "seed": spec.seed,
+            "seed": spec.seed if recipe.seed(settings) is None else recipe.seed(settings),
             "inputs": [fingerprint(path) for path in recipe.inputs(settings)],
             "glances": [(path.name, glance(path)) for path in recipe.glances(settings)],
-            "needs": {
-                label: self.key(need.recipe, spec.changed(need.changes))
-                for label, need in recipe.needs(settings).items()
-            },
+            "needs": {label: self.key(need.recipe, need.of(spec)) for label, need in recipe.needs(settings).items()},
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -158,13 +183,14 @@ class Workshop:
         if (name, key) in self.made:
             return self.made[name, key]
         folder = self.root / name / key if recipe.keyed else self.root / name
-        results = self.board.agree(lambda: _finished(folder, key, self.voice))
+        results = None if recipe.always else self.board.agree(lambda: _finished(folder, key, self.voice))
         if results is None:
-            needs = {
-                label: self.make(need.recipe, spec.changed(need.changes))
-                for label, need in recipe.needs(settings).items()
-            }
-            run = Run(folder, key, spec.seed, needs, self.mesh, self.voice, self.board.leads)
+            if recipe.counts_down:
+                self.countdown = Countdown(self.unmade(name, spec), _spent(self.root, self.recipes))
+            needs = {label: self.make(need.recipe, need.of(spec)) for label, need in recipe.needs(settings).items()}
+            own = recipe.seed(settings)
+            seed = spec.seed if own is None else own
+            run = Run(folder, key, seed, needs, self.mesh, self.voice, self.board.leads)
             results = self._make(recipe, settings, run)
         else:
             self.voice.say(f"{name}: kept, {folder}")
@@ -186,7 +212,10 @@ class Workshop:
                 return results
 
             results = self.board.agree(alone)
-        self.voice.say(f"{recipe.name}: done in {time.monotonic() - began:.0f} s")
+        spent = time.monotonic() - began
+        self.voice.say(f"{recipe.name}: done in {spent:.0f} s")
+        if self.countdown and (left := self.countdown.past(recipe.name, run.key, spent)):
+            self.voice.say(f"  {left}")
         return results
 
     def _account(self, recipe: Recipe, settings: Any, run: Run, results: dict[str, Any], seconds: float) -> None:
@@ -205,6 +234,39 @@ class Workshop:
                 "files": {str(path.relative_to(run.folder)): path.stat().st_size for path in files},
             },
         )
+
+
+class Countdown:
+    """How much time is left, from how long artefacts of the same recipe took: before, in this folder, or now."""
+
+    def __init__(self, unmade: Mapping[tuple[str, str], None], spent: Mapping[str, list[float]]):
+        self.unmade, self.spent = dict(unmade), {name: list(times) for name, times in spent.items()}
+        self.all = len(unmade)
+
+    def past(self, name: str, key: str, seconds: float) -> str:
+        """Hears that an artefact is made; tells what is left, or nothing if it was the last."""
+        self.unmade.pop((name, key), None)
+        self.spent.setdefault(name, []).append(seconds)
+        if not self.unmade:
+            return ""
+        known = {name: sum(times) / len(times) for name, times in self.spent.items()}
+        typical = sum(known.values()) / len(known)
+        left = sum(known.get(name, typical) for name, _ in self.unmade)
+        guessed = sorted({name for name, _ in self.unmade} - set(known))
+        doubt = f" (no {', '.join(guessed)} timed yet)" if guessed else ""
+        return f"{self.all - len(self.unmade)} of {self.all} made, about {left / 60:.0f} min left{doubt}"
+
+
+def _spent(root: Path, recipes: Mapping[str, Recipe]) -> dict[str, list[float]]:
+    """Seconds of finished artefacts in a folder, by recipe."""
+    found: dict[str, list[float]] = {}
+    for name, recipe in recipes.items():
+        for path in sorted((root / name).glob("*/artefact.json")) if recipe.keyed else ():
+            try:
+                found.setdefault(name, []).append(float(read_json(path)["seconds"]))
+            except (BadInput, KeyError, TypeError, ValueError):
+                continue  # what is broken is made again, and timed then
+    return found
 
 
 def provenance() -> dict[str, Any]:

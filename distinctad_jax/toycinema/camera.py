@@ -47,6 +47,16 @@ def grade(light: str, look: int) -> Grade:
     return Grade(matrix, tones, float(rng.uniform(3.5, 7.0)))
 
 
+def regraded(grade: Grade, gap: float) -> Grade:
+    """The grade, `gap` times as far from a clean picture; 1 is the grade itself, 0 a clean picture."""
+    if gap == 1:
+        return grade
+    clean, tones = np.eye(3, 4).ravel(), np.arange(256)
+    matrix = clean + gap * (np.array(grade.matrix) - clean)
+    curve = np.clip(np.rint(tones + gap * (grade.tones.astype(float) - tones)), 0, 255).astype(np.uint8)
+    return Grade(tuple(map(float, matrix)), curve, gap * grade.grain)
+
+
 def developed(
     frames: UInt8[np.ndarray, "frames height width 3"], grade: Grade, bar: int
 ) -> UInt8[np.ndarray, "frames height width 3"]:

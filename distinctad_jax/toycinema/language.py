@@ -15,6 +15,8 @@ from distinctad_jax.toycinema.world import CHARACTERS, PLACES, PROPS, SPOTS, Cha
 
 VOWELS = "aeiou"
 HAND_TAILS = {("lift", 0): "from the ground", ("lift", 1): "with both hands"}
+VERBS = frozenset(verb.split()[0] for action in ACTIONS.values() for pair in action.verbs for verb in pair)
+"""The forms that main verbs take, by their first words."""
 LIGHT_WORDS = {True: ("bright", "dim", "dark"), False: ("sunny", "misty", "moonlit")}
 
 
@@ -103,10 +105,12 @@ def _subject(scene: Scene, number: int) -> str:
     return person.name
 
 
-def describe_beat(scene: Scene, number: int) -> str:
-    """The description of one clip, given the clips before it in its scene."""
+def describe_beat(scene: Scene, number: int, length: int = 1) -> str:
+    """The description of one clip, given the clips before it in its scene; `length` is that of `dials`."""
     beat, place = scene.beats[number], PLACES[scene.place]
     said = _parts(beat, scene, _subject(scene, number))
+    if length != 1:
+        return _told(said, beat, scene, length)
     verb = said.verb
     if beat.entering:
         verb = f"comes in and {verb}" if place.indoors else f"arrives and {verb}"
@@ -126,9 +130,20 @@ def describe_beat(scene: Scene, number: int) -> str:
     return sentence(body)
 
 
+def _told(said: Said, beat: Beat, scene: Scene, length: int) -> str:
+    """Who does what, and nothing else, or all there is: how, where, beside whom and in which place."""
+    place = PLACES[scene.place]
+    verb = f"{'comes in' if place.indoors else 'arrives'} and {said.verb}" if beat.entering else said.verb
+    if not length:
+        return sentence(_join(said.subject, verb))
+    manner = said.manner or ACTIONS[beat.action].manners[beat.tempo]
+    noun = f"{place.where} the {light_word(place, scene.light)} {place_noun(place, scene.light)}"
+    return sentence(_join(said.subject, verb, manner, said.where, noun))
+
+
 def describe(play: Screenplay) -> list[str]:
     """One description per clip, in order of time."""
-    return [describe_beat(scene, number) for scene in play.scenes for number in range(len(scene.beats))]
+    return [describe_beat(scene, number, play.length) for scene in play.scenes for number in range(len(scene.beats))]
 
 
 def looks(person: Character) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from distinctad_jax.movie.movie import Line
 from distinctad_jax.movie.span import Span
 from distinctad_jax.toycinema.dialogue import lines_of
+from distinctad_jax.toycinema.dials import Turned
 from distinctad_jax.toycinema.motion import ACTIONS, CROSSING
 from distinctad_jax.toycinema.world import CHARACTERS, LIGHTS, PLACES, PROPS, SLOTS, SPOTS
 
@@ -23,6 +24,7 @@ WITH_PROP = 0.7  # chance of an event prop, where the action does not need one
 LATECOMER = 0.35  # chance that one of the cast comes in later
 RESTS = 4  # an action does not come back before this many clips
 LEAD = 0.3  # seconds of silence on either side of what is said
+DEFAULT = Turned()
 REACH = {0: (1,), 1: (-1, 1), 2: (-1,)}  # slot -> directions that lead into the picture
 
 
@@ -52,6 +54,7 @@ class Beat:
     companion: int | None
     free: tuple[bool, bool]  # the coin flips of the describer: an unusual noun, an unusual order
     after: Span  # the dialogue that follows
+    seen: tuple[float, float] = (0.0, 1.0)  # the part of the clip, from 0 to 1, in which the camera is on who acts
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Screenplay:
     duration: float
     dialogue: tuple[Line, ...]
     letterbox: float
+    length: int = 1  # how much of what could be added to who does what is said: see `dials`
 
     @property
     def cast(self) -> tuple[int, ...]:
@@ -109,16 +113,41 @@ def _pick(rng: np.random.Generator, options: Sequence[int]) -> int:
     return options[int(rng.integers(len(options)))]
 
 
-def _stage(rng: np.random.Generator, count: int) -> tuple[list[int], list[int], list[int]]:
+@dataclass(frozen=True)
+class Lexicon:
+    """What of the world a movie may use, by number or name: all of it, or a share of each kind."""
+
+    people: tuple[tuple[int, ...], tuple[int, ...]]  # women, men
+    props: tuple[int, ...]
+    places: tuple[int, ...]
+    actions: tuple[str, ...]
+
+    @classmethod
+    def of(cls, share: float) -> Lexicon:
+        """Of actions every other one first, so that half of them still walk, hold a prop and greet."""
+
+        def some(things: Sequence) -> tuple:
+            return tuple(things[: round(share * len(things))])
+
+        women = some([i for i, person in enumerate(CHARACTERS) if person.woman])
+        men = some([i for i, person in enumerate(CHARACTERS) if not person.woman])
+        kept = some([*list(ACTIONS)[::2], *list(ACTIONS)[1::2]])
+        actions = tuple(action for action in ACTIONS if action in kept)
+        return cls((women, men), some(range(len(PROPS))), some(range(len(PLACES))), actions)
+
+
+def _stage(rng: np.random.Generator, count: int, lexicon: Lexicon) -> tuple[list[int], list[int], list[int]]:
     """Spots of the set dressing and its props, and the slots of the cast, so that most slots adjoin a free spot."""
     spots = [int(s) for s in rng.permutation(len(SPOTS))[: int(rng.integers(2, 4))]]
-    props = [int(p) for p in rng.permutation(len(PROPS))[: len(spots)]]
+    props = [int(p) for p in rng.permutation(lexicon.props)[: len(spots)]]
     return spots, props, [int(s) for s in rng.permutation(len(SLOTS))[:count]]
 
 
-def _event(rng: np.random.Generator, slot: int, taken: list[int], known: set[int], last: list[int]) -> Placed | None:
-    """A prop that is no dressing and was no recent event, at a free spot that adjoins the actor if there is one."""
-    fresh = [p for p in range(len(PROPS)) if p not in known and p not in last]
+def _event(
+    rng: np.random.Generator, slot: int, taken: list[int], known: Sequence[int], lexicon: Lexicon
+) -> Placed | None:
+    """A prop that is not `known`, at a free spot that adjoins the actor if there is one."""
+    fresh = [p for p in lexicon.props if p not in known]
     free = [s for s in range(len(SPOTS)) if s not in taken]
     near = [s for s in free if slot in SPOTS[s].adjoins]
     if not fresh or not free:
@@ -126,9 +155,9 @@ def _event(rng: np.random.Generator, slot: int, taken: list[int], known: set[int
     return Placed(_pick(rng, fresh), _pick(rng, near or free), bool(rng.random() < 0.5), _shown(rng))
 
 
-def _action(rng: np.random.Generator, recent: list[str], can_hold: bool) -> tuple[str, int]:
+def _action(rng: np.random.Generator, recent: list[str], can_hold: bool, lexicon: Lexicon) -> tuple[str, int]:
     """An action that none of the last clips showed; those that hold a prop come more often."""
-    options = [a for a in ACTIONS if a not in recent[-RESTS:] and (can_hold or not ACTIONS[a].holds)]
+    options = [a for a in lexicon.actions if a not in recent[-RESTS:] and (can_hold or not ACTIONS[a].holds)]
     weights = np.array([1.6 if ACTIONS[a].holds else 1.0 for a in options])
     chosen = options[int(rng.choice(len(options), p=weights / weights.sum()))]
     return chosen, int(rng.integers(2))
@@ -137,10 +166,10 @@ def _action(rng: np.random.Generator, recent: list[str], can_hold: bool) -> tupl
 class _Shoot:
     """What the writer of a scene keeps in mind from clip to clip."""
 
-    def __init__(self, rng: np.random.Generator, clock: _Clock, cast: list[int], actions: list[str]):
-        self.rng, self.clock, self.actions = rng, clock, actions
-        self.spots, self.props, self.slots = _stage(rng, len(cast))
-        self.large = [bool(rng.random() < 0.5) for _ in self.props]
+    def __init__(self, film: _Film, cast: list[int]):
+        self.film, self.rng, self.clock, self.actions = film, film.rng, film.clock, film.actions
+        self.spots, self.props, self.slots = _stage(film.rng, len(cast), film.lexicon)
+        self.large = [bool(film.rng.random() < 0.5) for _ in self.props]
         self.last_actor: int | None = None
         self.recent: list[int] = []
 
@@ -148,9 +177,8 @@ class _Shoot:
         rng = self.rng
         actor = self._actor(present, newcomer)
         slot = self.slots[actor]
-        known, last = set(self.props), self.recent[-6:]
-        event = _event(rng, slot, self.spots, known, last)
-        action, tempo = _action(rng, self.actions, event is not None)
+        event = _event(rng, slot, self.spots, [*self.props, *self.recent[-6:]], self.film.lexicon)
+        action, tempo = _action(rng, self.actions, event is not None, self.film.lexicon)
         if newcomer is not None and action in CROSSING:  # coming in is motion enough
             action = "wave" if "wave" not in self.actions[-RESTS:] else "turn"
         if not ACTIONS[action].holds and rng.random() > WITH_PROP:
@@ -176,7 +204,15 @@ class _Shoot:
             companion=min(others, key=lambda p: self.slots[p], default=None),
             free=(bool(rng.random() < 0.08), bool(rng.random() < 0.08)),
             after=self.clock.span(float(rng.uniform(2.5, 4.0))),
+            seen=self._seen(),
         )
+
+    def _seen(self) -> tuple[float, float]:
+        evidence = self.film.dials.evidence
+        if evidence >= 1:
+            return 0.0, 1.0
+        start = float(self.rng.uniform(0.0, 1.0 - evidence))
+        return start, start + evidence
 
     def _actor(self, present: list[int], newcomer: int | None) -> int:
         if newcomer is not None:
@@ -186,12 +222,30 @@ class _Shoot:
         return _pick(self.rng, [p for p in present if p != self.last_actor] or present)
 
 
-def _scene(
-    rng: np.random.Generator, clock: _Clock, place: int, company: list[int], count: int, actions: list[str]
-) -> Scene:
+class _Film:
+    """What the writer of a movie keeps in mind from scene to scene."""
+
+    def __init__(self, rng: np.random.Generator, clock: _Clock, dials: Turned):
+        self.rng, self.clock, self.dials = rng, clock, dials
+        self.lexicon = Lexicon.of(dials.vocabulary)
+        self.actions: list[str] = []
+
+    def cut(self, place: int, count: int) -> list[tuple[int, int]]:
+        """The sets of `count` clips that begin in `place`, as (place, clips): another set where redundancy ends."""
+        parts = [(place, 1)]
+        for _ in range(count - 1):
+            if self.dials.redundancy >= 1 or self.rng.random() < self.dials.redundancy:
+                parts[-1] = (parts[-1][0], parts[-1][1] + 1)
+            else:
+                parts.append((_pick(self.rng, [p for p in self.lexicon.places if p != parts[-1][0]]), 1))
+        return parts
+
+
+def _scene(film: _Film, place: int, company: list[int], count: int) -> Scene:
     """A scene of `count` clips; one of its people may come in later."""
+    rng = film.rng
     cast = [int(c) for c in rng.permutation(company)[: int(rng.integers(2, 4))]]
-    shoot = _Shoot(rng, clock, cast, actions)
+    shoot = _Shoot(film, cast)
     late = len(cast) - 1 if count >= 4 and rng.random() < LATECOMER else None
     enters = int(rng.integers(2, count - 1)) if late is not None else None
     beats = []
@@ -210,21 +264,26 @@ def _scene(
 
 
 def write(
-    rng: np.random.Generator, scenes: tuple[int, int], clips: tuple[int, int], frames_per_second: int
+    rng: np.random.Generator,
+    scenes: tuple[int, int],
+    clips: tuple[int, int],
+    frames_per_second: int,
+    dials: Turned = DEFAULT,
 ) -> Screenplay:
     """A screenplay; the same generator state gives the same one.
 
     Units: spans in seconds from the first frame, all on frames. A clip lies wholly between two lines of dialogue that
       keep `LEAD` seconds away from it, so the silences are the clips.
     """
-    clock, actions = _Clock(frames_per_second), []
+    clock = _Clock(frames_per_second)
+    film = _Film(rng, clock, dials)
     opening = clock.span(float(rng.uniform(2.5, 4.0)))
-    women = [i for i, c in enumerate(CHARACTERS) if c.woman]
-    men = [i for i, c in enumerate(CHARACTERS) if not c.woman]
-    company = [int(c) for half in (women, men) for c in rng.permutation(half)[:3]]
-    places = [int(p) for p in rng.permutation(len(PLACES))[: int(rng.integers(scenes[0], scenes[1] + 1))]]
+    company = [int(c) for half in film.lexicon.people for c in rng.permutation(half)[:3]]
+    places = [int(p) for p in rng.permutation(film.lexicon.places)[: int(rng.integers(scenes[0], scenes[1] + 1))]]
     shot = tuple(
-        _scene(rng, clock, place, company, int(rng.integers(clips[0], clips[1] + 1)), actions) for place in places
+        _scene(film, where, company, stay)
+        for place in places
+        for where, stay in film.cut(place, int(rng.integers(clips[0], clips[1] + 1)))
     )
     talk = [opening, *(beat.after for scene in shot for beat in scene.beats)]
     dialogue = tuple(line for span in talk for line in lines_of(rng, span, LEAD))
@@ -234,4 +293,5 @@ def write(
         duration=clock.frame / frames_per_second,
         dialogue=dialogue,
         letterbox=float(rng.choice((0.0, 5.0, 8.0))),
+        length=dials.length,
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 
-from distinctad_jax.toycinema.camera import Grade, Grain, developed, move, shoot
+from distinctad_jax.toycinema.camera import Grade, Grain, Move, developed, move, shoot
 from distinctad_jax.toycinema.motion import ACTIONS, POSES, Moment, moments
 from distinctad_jax.toycinema.script import Beat, Placed, Scene
 from distinctad_jax.toycinema.sprites import Sprite, Sprites
@@ -106,14 +106,31 @@ def _timeline(beat: Beat, count: int) -> list[tuple[Moment, float]]:
 def clip_frames(
     stage: Set, beat: Beat, count: int, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "frames height width 3"]:
-    """The frames of one clip: one person acts, the others stand, props are lit in their stretch of the clip."""
+    """The frames of one clip: one person acts, the others stand, props are lit in their stretch of the clip.
+
+    Before and after `beat.seen` the camera is away: it shows the set, with nobody acting and no prop of the event.
+    """
+    camera, jolts = move(rng), rng.uniform(-1, 1, (count, 2))
+    first = round(beat.seen[0] * count)
+    last = min(count, first + round((beat.seen[1] - beat.seen[0]) * count)) if beat.seen != (0.0, 1.0) else count
+    pictures = _acted(stage, beat, last - first, camera, jolts[first:last]) if last > first else []
+    if len(pictures) < count:
+        away = _set_alone(
+            stage, beat, tuple(p for p in beat.present if p != beat.actor), camera.view(0.5, (0.0, 0.0))
+        )
+        pictures = [away] * first + pictures + [away] * (count - last)
+    return stage.printed(np.stack(pictures), rng)
+
+
+def _acted(
+    stage: Set, beat: Beat, count: int, camera: Move, jolts: Float[np.ndarray, "frames two"]
+) -> list[UInt8[np.ndarray, "height width 3"]]:
     scene, sprites = stage.scene, stage.sprites
     plate = sprites.place(scene.place)
     props = [*beat.dressing, *([beat.event] if beat.event and not ACTIONS[beat.action].holds else [])]
     high = [prop for prop in props if SPOTS[prop.spot].high]
     low = [prop for prop in props if not SPOTS[prop.spot].high]
     others = tuple(p for p in beat.present if p != beat.actor)
-    camera, jolts = move(rng), rng.uniform(-1, 1, (count, 2))
     middle = SLOTS[scene.slots[beat.actor]] + beat.direction * ACTIONS[beat.action].travel[beat.tempo] / 2 - 48
     held = beat.event if ACTIONS[beat.action].holds else None
     pictures = []
@@ -132,21 +149,28 @@ def clip_frames(
         view = camera.view(frame / max(1, count - 1), (float(jolts[frame, 0]), float(jolts[frame, 1])))
         view = (view[0] + FRAMED * middle, view[1] + LOWERED, view[2] * CLOSER)
         pictures.append(stage.seen(canvas, view))
-    return stage.printed(np.stack(pictures), rng)
+    return pictures
+
+
+def _set_alone(
+    stage: Set, beat: Beat, people: tuple[int, ...], view: tuple[float, float, float]
+) -> UInt8[np.ndarray, "height width 3"]:
+    """The set with its dressing lit, and people who only stand there."""
+    sprites = stage.sprites
+    canvas = sprites.place(stage.scene.place)
+    for prop in beat.dressing:
+        if SPOTS[prop.spot].high:
+            put_prop(canvas, sprites, prop)
+    stage.stand(canvas, people)
+    for prop in beat.dressing:
+        if not SPOTS[prop.spot].high:
+            put_prop(canvas, sprites, prop)
+    return stage.seen(canvas, view)
 
 
 def talk_frames(
     stage: Set, beat: Beat, count: int, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "frames height width 3"]:
     """The frames of the dialogue after (or before the first of) the clips: all stand, the set dressing is lit."""
-    sprites = stage.sprites
-    canvas = sprites.place(stage.scene.place)
-    for prop in beat.dressing:
-        if SPOTS[prop.spot].high:
-            put_prop(canvas, sprites, prop)
-    stage.stand(canvas, beat.present)
-    for prop in beat.dressing:
-        if not SPOTS[prop.spot].high:
-            put_prop(canvas, sprites, prop)
     view = move(rng).view(0.5, (0.0, 0.0))
-    return stage.printed(np.repeat(stage.seen(canvas, view)[None], count, axis=0), rng)
+    return stage.printed(np.repeat(_set_alone(stage, beat, beat.present, view)[None], count, axis=0), rng)

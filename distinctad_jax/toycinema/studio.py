@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import functools
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from distinctad_jax.movie.movie import Line
 from distinctad_jax.movie.span import clock
 from distinctad_jax.toycinema import camera, film, sound, stage
 from distinctad_jax.toycinema.dialogue import title
+from distinctad_jax.toycinema.dials import Dials
 from distinctad_jax.toycinema.language import describe
-from distinctad_jax.toycinema.script import Screenplay, write
+from distinctad_jax.toycinema.script import Lexicon, Screenplay, write
 from distinctad_jax.toycinema.sprites import Sprites
 from distinctad_jax.toycinema.stills import portrait, still
 from distinctad_jax.toycinema.world import CHARACTERS
@@ -35,6 +37,8 @@ SIDE = 16  # stills in a row, and rows, of a contact sheet: one file instead of 
 SHORTEST = 2.0  # seconds to which a clip is widened for the video
 PORTRAIT = 64
 
+DEFAULT_DIALS = Dials()
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -43,7 +47,8 @@ class CinemaConfig:
     """How much toy cinema to make, and how.
 
     `train`, `val`, `test` count movies, `stills` pictures; `scenes` and `clips` are the fewest and the most per movie
-    and per scene. `workers` processes share the work and change nothing in the files.
+    and per scene. `dials` make the movies easy or hard. `workers` processes share the work and change nothing in the
+    files.
 
     Units:  width, height, still_size in pixels.
     Errors: ValueError, with what was found and needed.
@@ -61,6 +66,7 @@ class CinemaConfig:
     frames_per_second: int = 8
     still_size: int = 64
     workers: int = 2
+    dials: Dials = DEFAULT_DIALS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scenes", tuple(self.scenes))
@@ -70,8 +76,11 @@ class CinemaConfig:
         for name, (fewest, most) in {"scenes": self.scenes, "clips": self.clips}.items():
             if not 1 <= fewest <= most:
                 raise ValueError(f"{name} needs 1 <= fewest <= most, got {fewest} and {most}.")
-        if self.scenes[1] > 12:
-            raise ValueError(f"A movie has at most 12 scenes, for there are 12 places; got {self.scenes[1]}.")
+        places = len(Lexicon.of(self.dials.turned().vocabulary).places)
+        if self.scenes[1] > places:
+            raise ValueError(
+                f"A movie has at most {places} scenes, for there are {places} places; got {self.scenes[1]}."
+            )
         if self.height < 48 or self.height % 2 or self.width % 2 or self.width < self.height:
             raise ValueError(f"A movie needs even sides, width >= height >= 48, got {self.width} x {self.height}.")
         if not 4 <= self.frames_per_second <= 60 or self.still_size < 32 or self.workers < 1:
@@ -100,23 +109,43 @@ def draw(config: CinemaConfig, kind: int, index: int) -> np.random.Generator:
 
 def screenplay(config: CinemaConfig, index: int) -> Screenplay:
     """The script of a movie by its number."""
-    return write(draw(config, SCRIPTS, index), config.scenes, config.clips, config.frames_per_second)
+    rng = draw(config, SCRIPTS, index)
+    return write(rng, config.scenes, config.clips, config.frames_per_second, config.dials.turned())
+
+
+def _sets(config: CinemaConfig, play: Screenplay, rng: np.random.Generator) -> Iterator[stage.Set]:
+    """What each scene is drawn in."""
+    size, gap = (config.width, config.height), config.dials.turned().gap
+    sprites = Sprites(config.height / 96, config.width / config.height)
+    grain = camera.Grain(rng, size)
+    bar = round(gap * play.letterbox * config.height / 96)
+    for scene in play.scenes:
+        grade = camera.regraded(camera.grade(scene.light, scene.look), gap)
+        yield stage.Set(sprites, scene, grade, grain, size, bar)
 
 
 def shots(config: CinemaConfig, play: Screenplay, index: int) -> Iterator[np.ndarray]:
     """The frames of a movie, clip by clip and dialogue by dialogue: u8[frames height width 3] each."""
-    rng = draw(config, SHOTS, index)
-    size, rate = (config.width, config.height), config.frames_per_second
-    sprites = Sprites(config.height / 96, config.width / config.height)
-    grain = camera.Grain(rng, size)
-    bar = round(play.letterbox * config.height / 96)
-    for number, scene in enumerate(play.scenes):
-        here = stage.Set(sprites, scene, camera.grade(scene.light, scene.look), grain, size, bar)
+    rng, rate = draw(config, SHOTS, index), config.frames_per_second
+    for number, (here, scene) in enumerate(zip(_sets(config, play, rng), play.scenes, strict=True)):
         if number == 0:
             yield stage.talk_frames(here, scene.beats[0], round(play.opening.seconds * rate), rng)
         for beat in scene.beats:
             yield stage.clip_frames(here, beat, round(beat.span.seconds * rate), rng)
             yield stage.talk_frames(here, beat, round(beat.after.seconds * rate), rng)
+
+
+def clips_drawn(config: CinemaConfig, play: Screenplay, index: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Each clip of a movie drawn twice, from the same moves and grain: acted throughout, and the set alone."""
+    rng, rate = draw(config, SHOTS, index), config.frames_per_second
+    for number, (here, scene) in enumerate(zip(_sets(config, play, rng), play.scenes, strict=True)):
+        if number == 0:
+            stage.talk_frames(here, scene.beats[0], round(play.opening.seconds * rate), rng)
+        for beat in scene.beats:
+            count, same = round(beat.span.seconds * rate), copy.deepcopy(rng)
+            away = stage.clip_frames(here, replace(beat, seen=(0.0, 0.0)), count, same)
+            yield stage.clip_frames(here, replace(beat, seen=(0.0, 1.0)), count, rng), away
+            stage.talk_frames(here, beat, round(beat.after.seconds * rate), rng)
 
 
 def srt(lines: tuple[Line, ...]) -> str:

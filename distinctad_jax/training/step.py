@@ -148,7 +148,7 @@ def make_train_step(
     *,
     seed: int,
     pieces: int = 1,
-) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+) -> Step:
     """Returns jitted `step(state, batch) -> (state, metrics)`; the old state is donated.
 
     With `pieces` > 1 a batch is encoded in that many pieces, the loss is taken over all rows at once, and its
@@ -160,8 +160,8 @@ def make_train_step(
         given, where = (learned, frozen, buffers), (shardings.learned, shardings.frozen, shardings.buffers)
         return nnx.merge(graph, *(gathered(part, split) for part, split in zip(given, where, strict=True)))
 
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        key = jax.random.fold_in(jax.random.key(seed), state.step)
+    def train_step(source: Any, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(jax.random.wrap_key_data(source), state.step)
         gradient = whole_gradient if pieces == 1 else piecewise_gradient(pieces)
         loss, metrics, buffers, grads = gradient(Taught(task, whole, mesh), state, batch, key)
         grads = jax.lax.with_sharding_constraint(grads, shardings.learned)
@@ -171,9 +171,28 @@ def make_train_step(
         return TrainState(state.step + 1, learned, state.frozen, buffers, moments), metrics
 
     alike = NamedSharding(mesh, P())
-    return jax.jit(
-        train_step, in_shardings=(shardings, batch_sharding(mesh)), out_shardings=(shardings, alike), donate_argnums=0
+    jitted = jax.jit(
+        train_step,
+        in_shardings=(alike, shardings, batch_sharding(mesh)),
+        out_shardings=(shardings, alike),
+        donate_argnums=1,
     )
+    return Step(jitted, np.asarray(jax.random.key_data(jax.random.key(seed))))
+
+
+class Step(NamedTuple):
+    """A jitted step, and what its random numbers are made of: an argument, so runs that differ in their seed alone
+    share one compiled program."""
+
+    jitted: Any
+    source: Any
+
+    def __call__(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        return self.jitted(self.source, state, batch)
+
+    def trace(self, state: TrainState, batch: Batch) -> Any:
+        """The step's program for such a state and batch."""
+        return self.jitted.trace(self.source, state, batch)
 
 
 class Taught(NamedTuple):

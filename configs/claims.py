@@ -1,0 +1,271 @@
+"""Claims: every claim of the method on made-up movies, over seeds and variants, with intervals and verdicts.
+
+Run:    python -m distinctad_jax.main --config=configs/claims.py
+Gives:  docs/claims.md with its figures, from the stored results of the grid; what is finished is kept.
+Try:    --config.claims.seeds=0,1, of a grid that is not finished, for the seeds that are; --config.claims.docs= to
+        write the page into the workdir alone.
+"""
+
+from ml_collections import ConfigDict
+
+from distinctad_jax.config import choose, earlier
+
+# A world as hard as the default one, but small: many variants have to fit into the time.
+MOVIES = {"train": 48, "val": 1, "test": 14, "scenes": (3, 3), "clips": (6, 8), "stills": 0}
+MOVIES |= {"width": 64, "height": 48, "frames_per_second": 4}
+STILLS = {"train": 0, "val": 0, "test": 0, "stills": 24_576, "still_size": 48, "workers": 2}
+SIZES = {"image_size": 48, "vision_width": 96, "vision_layers": 4, "projection": 96, "text_width": 96}
+SIZES |= {"language_width": 96, "language_layers": 3, "language_length": 64, "vocab": 800}
+SMALL = {
+    "render": MOVIES,
+    "pack": {"image_size": 48, "frames": 4},
+    "pretrain": {
+        "sizes": SIZES,
+        "world": STILLS,
+        "seed": 0,
+        "towers": {"steps": 700, "save_every": 1000},
+        "language": {"steps": 150, "batch": 64, "save_every": 1000},
+    },
+    "stage1": {"frames": 4, "training": {"steps": 160, "batch": 32, "save_every": 1000}},
+    "probe": {
+        "training": {"steps": 100, "batch": 64, "save_every": 1000},
+        "decoding": {"max_tokens": 20},
+        "rows": 48,
+    },
+    "stage2": {
+        "frames": 4,
+        "prompt_length": 18,
+        "text_length": 20,
+        "seeing": {"tokens": 4, "heads": 4, "bases": 12, "layers": 1},
+        "training": {"steps": 180, "batch": 8, "save_every": 1000},
+    },
+    "evaluate": {"windows": 12, "decoding": {"max_tokens": 20}},
+}
+TINY = {"pretrain": {"seed": 0, "world": {"seed": 0, "train": 0, "val": 0, "test": 0, "stills": 64, "workers": 1}}}
+TINY |= {"render": {"stills": 0}}
+
+
+SEEDS = {"toy": (0, 1, 2, 3, 4), "tiny": (0, 1)}
+FEW_SEEDS = {"toy": 2, "tiny": 1}
+
+
+def seeing(**changes) -> dict:
+    """A variant of Stage II in how it sees, for the first seeds alone."""
+    return {"changes": {"stage2": {"seeing": changes}}, "few": True}
+
+
+def world(dials: dict, **sections) -> dict:
+    """A variant in another world, for the first seeds alone."""
+    return {"changes": {"render": {"dials": dials}, **sections}, "few": True}
+
+
+NO_EM = {"seeing": {"fusion": "none"}}
+NO_LOSS = {"loss": {"distinctive": 0.0}}
+BAN, PENALTY = {"no_repeat_across": 3}, {"neighbour_penalty": 2.0}
+ONE, NO_FRAME_WORD = ("full", "no EM"), {"loss": {"frame_word": 0.0}}
+WEIGHTS = {"half": 0.5, "1": 1.0, "4": 4.0}
+RETRIEVAL = {"arms": ()}  # clips and descriptions are matched, nothing is fitted
+
+
+def always(retrieval: dict) -> dict:
+    """What every seed runs."""
+    arms = ("text", "text with noise", "vision before Stage I", "vision after Stage I")
+    return {
+        "probe": {"recipe": "probe", "changes": {"probe": {"arms": arms}}},
+        "global only": {"recipe": "probe", "changes": {"stage1": NO_FRAME_WORD, "probe": retrieval}},
+        "frame-word only": {
+            "recipe": "probe",
+            "changes": {"stage1": {"loss": {"clip_sentence": 0.0}}, "probe": retrieval},
+        },
+        "full": {},
+        "no EM": {"changes": {"stage2": NO_EM}},
+        "self-attention": {"changes": {"stage2": {"seeing": {"fusion": "self_attention"}}}},
+        "average": {"changes": {"stage2": {"seeing": {"fusion": "average"}}}},
+        "no loss": {"changes": {"stage2": NO_LOSS}},
+        "form B": {"changes": {"stage2": {"loss": {"form": "B"}}}},
+        "form C": {"changes": {"stage2": {"loss": {"form": "C"}}}},
+        "ban": {"changes": {"stage2": NO_LOSS, "evaluate": {"decoding": BAN}}},
+        "penalty": {"changes": {"stage2": NO_LOSS, "evaluate": {"decoding": PENALTY}}},
+        "loss and ban": {"changes": {"evaluate": {"decoding": BAN}}},
+        "loss and penalty": {"changes": {"evaluate": {"decoding": PENALTY}}},
+    }
+
+
+def sweeps(retrieval: dict) -> dict:
+    """What the first seeds run besides."""
+    found = {}
+    for share in (0.5, 0.25):
+        dials = {"evidence": share}
+        found[f"evidence {share:.0%}, both"] = {"recipe": "probe", **world(dials, probe=retrieval)}
+        one = {"recipe": "probe", **world(dials, probe=retrieval, stage1=NO_FRAME_WORD)}
+        found[f"evidence {share:.0%}, global only"] = one
+    for share in (0.5, 0.0):
+        found[f"redundancy {share:.0%}, full"] = world({"redundancy": share})
+        found[f"redundancy {share:.0%}, no EM"] = world({"redundancy": share}, stage2=NO_EM)
+    for count in (2, 8):
+        step = {"clips": count, "training": {"batch": 32 // count}}
+        asked = {"windows": 48 // count}
+        found[f"N={count}"] = {"changes": {"stage2": step, "evaluate": asked}, "few": True}
+        found[f"N={count}, no EM"] = {"changes": {"stage2": {**step, **NO_EM}, "evaluate": asked}, "few": True}
+    found |= {f"K={count}": seeing(bases=count) for count in (4, 64)}
+    found |= {f"R={count}": seeing(rounds=count) for count in (1, 9)}
+    found |= {f"fusion {name}": seeing(fusion=name) for name in ("recon", "add", "residual", "xattn")}
+    found |= {f"init {name}": seeing(init=name) for name in ("learned", "data")}
+    found["gradient unroll"] = seeing(gradient="unroll")
+    for name, weight in WEIGHTS.items():
+        found[f"weight {name}"] = {"changes": {"stage2": {"loss": {"distinctive": weight}}}, "few": True}
+    return found
+
+
+def claim(group: str, says: str, metric: str, *of: str, **rest) -> dict:
+    """One row of the page."""
+    return {"group": group, "says": says, "metric": metric, "of": of, **rest}
+
+
+WORDS, FIRST = "distinctive-word recall", "R@1/5"
+
+
+def stage1_claims() -> list[dict]:
+    """Stage I and the probe."""
+    group, text, noise = "The gap between text and vision", "probe: text", "probe: text with noise"
+    before, after = "probe: vision before Stage I", "probe: vision after Stage I"
+    gap = [
+        claim(group, "There is a gap: text reconstructs better than vision before Stage I", "CIDEr-D", text, before),
+        claim(
+            group,
+            "The gap is no matter of exactness: text with as much noise still beats vision",
+            "CIDEr-D",
+            noise,
+            before,
+        ),
+        claim(group, "Noise costs the text arm something", "CIDEr-D", text, noise),
+        claim(group, "Stage I makes vision reconstruct better", "CIDEr-D", after, before),
+        claim(group, "Stage I closes part of the gap (%)", "CIDEr-D", after, before, text),
+        claim(group, "Stage I closes half of the gap (%)", "CIDEr-D", after, before, text, bar=50.0),
+        claim(
+            group,
+            "After Stage I a clip finds its description more often",
+            "R@1 in movie",
+            "probe: after",
+            "probe: before",
+        ),
+    ]
+    group = "Frame-word matching"
+    for metric in ("R@1 in movie", "R@10 in movie"):
+        gap.append(
+            claim(group, "Frame-word matching adds to global matching", metric, "probe: after", "global only: after")
+        )
+        gap.append(
+            claim(
+                group, "Global matching adds to frame-word matching", metric, "probe: after", "frame-word only: after"
+            )
+        )
+        for share in (0.5, 0.25):
+            pair = f"evidence {share:.0%}, both: after", f"evidence {share:.0%}, global only: after"
+            gap.append(claim(group, f"It adds where {share:.0%} of the frames show what is told", metric, *pair))
+            more = f"It adds more where {share:.0%} of the frames show it than where all do"
+            gap.append(claim(group, more, metric, *pair, "probe: after", "global only: after"))
+    return gap
+
+
+def sharing_claims() -> list[dict]:
+    """EM attention."""
+    group, rows = "EM attention", []
+    for metric in (FIRST, WORDS):
+        rows.append(claim(group, "EM attention adds to a narrator without it", metric, "full", "no EM"))
+        rows.append(
+            claim(
+                group,
+                "It beats self-attention with as many parameters and operations",
+                metric,
+                "full",
+                "self-attention",
+            )
+        )
+        rows.append(claim(group, "It beats the average of the window", metric, "full", "average"))
+    group = "EM attention and redundancy"
+    for metric in (FIRST, WORDS):
+        for share in (0.5, 0.0):
+            pair = f"redundancy {share:.0%}, full", f"redundancy {share:.0%}, no EM"
+            rows.append(claim(group, f"It adds where redundancy is {share:g}", metric, *pair))
+            rows.append(
+                claim(group, f"It adds more where redundancy is 1 than where it is {share:g}", metric, *ONE, *pair)
+            )
+    group = "Switches of EM attention"
+    for count in (2, 8):
+        rows.append(claim(group, f"It adds in windows of {count}", FIRST, f"N={count}", f"N={count}, no EM"))
+    rows.append(
+        claim(
+            group,
+            "It adds more in windows of 8 than in windows of 2",
+            FIRST,
+            "N=8",
+            "N=8, no EM",
+            "N=2",
+            "N=2, no EM",
+        )
+    )
+    others = {
+        "K=4": "12 bases beat 4",
+        "K=64": "12 bases beat 64",
+        "R=1": "3 rounds beat 1",
+        "R=9": "3 rounds beat 9",
+    }
+    others |= {f"fusion {name}": f"recon+xattn beats {name}" for name in ("recon", "add", "residual", "xattn")}
+    others |= {f"init {name}": f"Init buffer beats {name}" for name in ("learned", "data")}
+    others["gradient unroll"] = "No gradient through the rounds beats one"
+    return rows + [claim(group, says, FIRST, "full", name) for name, says in others.items()]
+
+
+def loss_claims() -> list[dict]:
+    """The distinctive-word loss, and repetition."""
+    group, rows = "The distinctive-word loss", []
+    for form, name in {"A": "full", "B": "form B", "C": "form C"}.items():
+        rows.append(claim(group, f"Form {form} adds to the next-word loss", WORDS, name, "no loss"))
+        rows.append(claim(group, f"Form {form} adds to the next-word loss", FIRST, name, "no loss"))
+        rows.append(
+            claim(group, f"Form {form} costs no more than one point of CIDEr-D", "CIDEr-D", name, "no loss", bar=-1.0)
+        )
+    for name, weight in WEIGHTS.items():
+        says = f"A weight of {weight:g} adds to the next-word loss"
+        rows.append(claim(group, says, WORDS, f"weight {name}", "no loss"))
+    group = "The loss beside remedies at decoding"
+    for metric in (WORDS, FIRST):
+        rows.append(claim(group, "The loss beats a ban of past 3-grams", metric, "full", "ban"))
+        rows.append(claim(group, "The loss beats a penalty on words of the context", metric, "full", "penalty"))
+        rows.append(claim(group, "The ban adds to the loss", metric, "loss and ban", "full"))
+        rows.append(claim(group, "The penalty adds to the loss", metric, "loss and penalty", "full"))
+    group = "Repetition"
+    limits = {"same main verb": ("the main verb of the description before", 3.0)}
+    limits["repeated words"] = ("words of the window", 39.3)
+    limits["no distinctive word"] = ("others so far as to have no word of its own", 7.3)
+    for metric, (what, most) in limits.items():
+        for name in ("full", "loss and penalty"):
+            says = f"'{name}' repeats {what} no more often than people (at most {most:g} %)"
+            rows.append(claim(group, says, metric, name, bar=most, holds="below"))
+        rows.append(
+            claim(group, f"The loss makes narrators repeat {what} less", metric, "full", "no loss", holds="below")
+        )
+    return rows
+
+
+def get_config(size: str = "toy") -> ConfigDict:
+    """The config of a size."""
+    config = earlier(__file__, "evaluate", size)
+    config.probe = earlier(__file__, "probe", size).probe
+    config.update(choose({"toy": SMALL, "tiny": TINY}, size, __file__))
+    config.update(
+        {
+            "recipe": "claims",
+            "claims": {
+                "seeds": SEEDS[size],
+                "few_seeds": FEW_SEEDS[size],
+                "variants": {**always(RETRIEVAL), **sweeps(RETRIEVAL)},
+                "claims": tuple(stage1_claims() + sharing_claims() + loss_claims()),
+                "repeating": ("no loss", "full", "ban", "penalty", "loss and penalty"),
+                "docs": {"toy": "docs", "tiny": ""}[size],
+                "small": "",
+            },
+        }
+    )
+    return config

@@ -1,0 +1,139 @@
+"""The claims grid: cells in order, work shared, results read as they were stored, the page written again alike."""
+
+import copy
+from collections import Counter
+from pathlib import Path
+
+import jax
+import pytest
+from places import config_argument
+
+from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.files import read_json, write_json, write_text
+from distinctad_jax.main import read_flags
+from distinctad_jax.recipes import book
+from distinctad_jax.recipes.book import RECIPES, carry_out, read_spec
+from distinctad_jax.recipes.claims import Variant, beyond, needs, probed, told
+from distinctad_jax.recipes.console import Voice
+from distinctad_jax.recipes.workshop import Countdown, Workshop
+from distinctad_jax.training.mesh import MeshConfig, make_mesh
+
+
+def claims(size="toy"):
+    return read_spec(read_flags([config_argument(f"claims:{size}")])[0])[1]
+
+
+def test_the_grid_goes_seed_by_seed_and_few_seeds_run_the_sweeps():
+    settings = claims().section("claims")
+    cells = list(settings.cells().values())
+    assert [seed for seed, _ in cells] == sorted(seed for seed, _ in cells)
+    counts = Counter(seed for seed, _ in cells)
+    always = sum(not variant.few for variant in settings.variants.values())
+    assert counts == {0: len(settings.variants), 1: len(settings.variants), 2: always, 3: always, 4: always}
+    for label, need in needs(settings).items():
+        seed, name = settings.cells()[label]
+        assert need.seed == need.changes["render"]["seed"] == seed
+        assert need.recipe == settings.variants[name].recipe
+
+
+def test_what_can_be_shared_is_made_once(tmp_path):
+    spec = claims()
+    settings = spec.section("claims")
+    workshop = Workshop(tmp_path, RECIPES, make_mesh(MeshConfig(), jax.devices()[:1]), Voice(quiet=True))
+    made = Counter(name for name, _ in workshop.unmade("claims", spec))
+    worlds = {str(v.changes.get("render", {})) for v in settings.variants.values()}
+    assert made["pretrain"] == 1  # for all seeds and worlds
+    assert made["render"] == made["pack"] + 1 == len(settings.seeds) + settings.few_seeds * (len(worlds) - 1) + 1
+    assert made["claims"] == 1 and made["evaluate"] > made["stage2"]  # remedies at decoding train nothing
+
+
+def test_every_claim_of_the_method_is_on_the_page():
+    settings = claims().section("claims")
+    asked = {name for claim in settings.claims for name in claim.of}
+    groups = Counter(claim.group for claim in settings.claims)
+    assert len(groups) == 8 and all(count >= 6 for count in groups.values())
+    made = {name for name, variant in settings.variants.items() if variant.recipe == "evaluate"}
+    assert made - asked == {"loss and ban"} - asked  # every narrator is judged
+    assert {"self-attention", "average", "form B", "form C", "ban", "penalty", "loss and penalty"} <= asked
+    assert {"probe: text with noise", "global only: after", "frame-word only: after"} <= asked
+
+
+def test_a_claim_about_nobody_is_refused():
+    config = copy.deepcopy(read_flags([config_argument("claims:tiny")])[0])
+    with config.unlocked():
+        config.claims.claims = ({"group": "g", "says": "s", "metric": "m", "of": ("ghost",)},)
+    with pytest.raises(BadUsage, match="a claim is about 'ghost', which no variant makes"):
+        read_spec(config)
+
+
+def test_a_grid_on_a_finished_demo_is_judged_and_written_twice_alike(workdir: Path, capsys):
+    config = copy.deepcopy(read_flags([config_argument("demo:tiny")])[0])
+    claim = {"group": "g", "says": "It says more than it repeats", "metric": "CIDEr-D", "of": ("full", "reference")}
+    found = {
+        "group": "g",
+        "says": "Found after Stage I",
+        "metric": "R@1 in movie",
+        "of": ("probe: after", "probe: before"),
+    }
+    with config.unlocked():
+        config.update({"recipe": "claims", "workdir": str(workdir)})
+        config.mesh = {"data": 1, "fsdp": 1, "tensor": 1}
+        config.claims = {
+            "seeds": (0,),
+            "few_seeds": 1,
+            "variants": {"full": {}, "probe": {"recipe": "probe"}},
+            "claims": (claim, found),
+            "repeating": ("full",),
+            "docs": str(workdir / "docs"),
+        }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(book, "make_mesh", lambda config: make_mesh(config, jax.devices()[:1]))
+        carry_out(config)
+        page = (workdir / "docs" / "claims.md").read_bytes()
+        assert page == (workdir / "claims" / "claims.md").read_bytes()
+        assert (workdir / "docs" / "claims" / "responsibilities.png").read_bytes().startswith(b"\x89PNG")
+        (workdir / "docs" / "claims.md").unlink()
+        carry_out(config)
+    assert (workdir / "docs" / "claims.md").read_bytes() == page
+    told = read_json(workdir / "claims" / "results.json")
+    assert (
+        told["claims"][0]["verdict"] in ("refuted", "not shown") and told["scores"]["0"]["reference"]["CIDEr-D"] > 100
+    )
+    assert b"| **refuted** |" in page or b"| **not shown** |" in page
+    lines = capsys.readouterr().err.splitlines()
+    assert not [line for line in lines if line.startswith(("stage2: made", "evaluate: made", "render: made"))]
+
+
+def test_stored_results_are_read_and_a_broken_one_is_named(tmp_path):
+    write_text(tmp_path / "predictions.csv", "vid,start,end,text_gt,text_gen\na,0,1,Ann runs.,Ann runs.\na,1,2,B,C\n")
+    found = told("full", tmp_path)
+    assert set(found) == {"full", "reference"} and found["full"].asked == found["reference"].asked
+    stored = {"reference": ["Ann runs.", "Bob sits."], "movie": ["a", "a"]}
+    write_json(tmp_path / "reconstructions.json", {**stored, "text": ["Ann runs.", "Bob sits."]})
+    write_json(tmp_path / "ranks.json", {**stored, "before": [0, 9], "after": [0, 0]})
+    read = probed("probe", tmp_path)
+    assert set(read) == {"probe: text", "probe: before", "probe: after"}
+    assert read["probe: after"].score("R@1 in movie") == 100 and read["probe: before"].score("R@1 in movie") == 50
+    write_text(tmp_path / "predictions.csv", "vid,start\na,soon\n")
+    with pytest.raises(BadInput, match=r"predictions\.csv: cannot be read"):
+        told("full", tmp_path)
+
+
+def test_a_run_beyond_toys_is_told_of_or_said_to_be_missing(tmp_path):
+    assert "has not been run" in beyond("")
+    scores = {"CIDEr-D": 12.34, "R@1/5": 45.0, "distinctive-word recall": 6.0}
+    write_json(
+        tmp_path / "results.json", {"stage2": {"full": scores}, "made_by": {"commit": "abc", "device": "1 x H100"}}
+    )
+    assert "| full | 12.3 | 45.0 | 6.0 |" in beyond(str(tmp_path / "results.json"))
+
+
+def test_a_countdown_knows_what_is_left_and_what_it_has_not_timed():
+    left = Countdown({("a", "1"): None, ("a", "2"): None, ("b", "3"): None}, {"a": [60.0]})
+    assert left.past("a", "1", 180.0) == "1 of 3 made, about 4 min left (no b timed yet)"
+    assert left.past("b", "3", 30.0) == "2 of 3 made, about 2 min left"
+    assert left.past("a", "2", 1.0) == ""
+
+
+def test_a_variant_is_a_narrator_unless_it_says_another():
+    assert Variant().recipe == "evaluate" and not Variant().few
