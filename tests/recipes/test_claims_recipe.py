@@ -1,6 +1,7 @@
 """The claims grid: cells in order, work shared, results read as they were stored, the page written again alike."""
 
 import copy
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -8,14 +9,15 @@ import jax
 import pytest
 from places import config_argument
 
+from distinctad_jax.claims.verdicts import Claim
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.files import read_json, write_json, write_text
 from distinctad_jax.main import read_flags
-from distinctad_jax.recipes import book
-from distinctad_jax.recipes.book import RECIPES, carry_out, read_spec
-from distinctad_jax.recipes.claims import Variant, beyond, needs, probed, told
+from distinctad_jax.recipes.book import RECIPES, read_spec
+from distinctad_jax.recipes.claims import ClaimsConfig, Variant, beyond, needs, probed, told
+from distinctad_jax.recipes.claims import run as make_page
 from distinctad_jax.recipes.console import Voice
-from distinctad_jax.recipes.workshop import Countdown, Workshop
+from distinctad_jax.recipes.workshop import Artefact, Countdown, Run, Workshop
 from distinctad_jax.training.mesh import MeshConfig, make_mesh
 
 
@@ -66,42 +68,62 @@ def test_a_claim_about_nobody_is_refused():
         read_spec(config)
 
 
-def test_a_grid_on_a_finished_demo_is_judged_and_written_twice_alike(workdir: Path, capsys):
-    config = copy.deepcopy(read_flags([config_argument("demo:tiny")])[0])
-    claim = {"group": "g", "says": "It says more than it repeats", "metric": "CIDEr-D", "of": ("full", "reference")}
-    found = {
-        "group": "g",
-        "says": "Found after Stage I",
-        "metric": "R@1 in movie",
-        "of": ("probe: after", "probe: before"),
-    }
-    with config.unlocked():
-        config.update({"recipe": "claims", "workdir": str(workdir)})
-        config.mesh = {"data": 1, "fsdp": 1, "tensor": 1}
-        config.claims = {
-            "seeds": (0,),
-            "few_seeds": 1,
-            "variants": {"full": {}, "probe": {"recipe": "probe"}},
-            "claims": (claim, found),
-            "repeating": ("full",),
-            "docs": str(workdir / "docs"),
-        }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(book, "make_mesh", lambda config: make_mesh(config, jax.devices()[:1]))
-        carry_out(config)
-        page = (workdir / "docs" / "claims.md").read_bytes()
-        assert page == (workdir / "claims" / "claims.md").read_bytes()
-        assert (workdir / "docs" / "claims" / "responsibilities.png").read_bytes().startswith(b"\x89PNG")
-        (workdir / "docs" / "claims.md").unlink()
-        carry_out(config)
-    assert (workdir / "docs" / "claims.md").read_bytes() == page
-    told = read_json(workdir / "claims" / "results.json")
-    assert (
-        told["claims"][0]["verdict"] in ("refuted", "not shown") and told["scores"]["0"]["reference"]["CIDEr-D"] > 100
+def stored(workdir: Path, recipe: str, key: str, needs: dict[str, str], files: dict[str, str]) -> Artefact:
+    """A finished artefact with an account of its own, as the workshop leaves them."""
+    folder = workdir / recipe / key
+    for name, text in files.items():
+        write_text(folder / name, text)
+    made_by = {"commit": "abc", "device": "1 x cpu", "jax": "1"}
+    account = {"recipe": recipe, "key": key, "needs": needs, "seconds": 60.0, "made_by": made_by, "files": {}}
+    write_json(folder / "artefact.json", account)
+    return Artefact(folder, key, {})
+
+
+def test_stored_results_are_judged_and_written_twice_alike(tmp_path):
+    head, said, wanted = "vid,start,end,text_gt,text_gen\n", "Ann runs home fast.", "Bob sits on a red box."
+    rows = [
+        f"m{movie},{row},{row + 1},{wanted if row % 2 else said},{said}\n" for movie in range(4) for row in range(6)
+    ]
+    clips = {"movie": ["m0", "m0", "m1", "m1"], "reference": [said, wanted] * 2}
+    ranks = {**clips, "before": [9, 9, 9, 9], "after": [0, 0, 0, 0]}
+    stored(tmp_path, "stage2", "s2", {}, {})
+    run = Run(
+        tmp_path / "claims",
+        "k",
+        0,
+        {
+            "0 full": stored(tmp_path, "evaluate", "e", {"stage2": "s2"}, {"predictions.csv": head + "".join(rows)}),
+            "0 probe": stored(
+                tmp_path,
+                "probe",
+                "p",
+                {"other": "s2"},
+                {"ranks.json": json.dumps(ranks), "reconstructions.json": json.dumps(clips)},
+            ),
+        },
+        make_mesh(MeshConfig(), jax.devices()[:1]),
+        Voice(quiet=True),
     )
-    assert b"| **refuted** |" in page or b"| **not shown** |" in page
-    lines = capsys.readouterr().err.splitlines()
-    assert not [line for line in lines if line.startswith(("stage2: made", "evaluate: made", "render: made"))]
+    settings = ClaimsConfig(
+        seeds=(0,),
+        few_seeds=0,
+        variants={"full": Variant(), "probe": Variant(recipe="probe")},
+        claims=(
+            Claim("Words", "It beats the reference", "CIDEr-D", ("full", "reference")),
+            Claim("Stage I", "Clips are found after Stage I", "R@1 in movie", ("probe: after", "probe: before")),
+        ),
+        repeating=("full",),
+        docs=str(tmp_path / "docs"),
+    )
+    assert make_page(settings, run) == {"verdicts": {"refuted": 1, "shown": 1}}
+    page = (tmp_path / "docs" / "claims.md").read_bytes()
+    assert page == (tmp_path / "claims" / "claims.md").read_bytes() and b"3 in 3 minutes" in page and b"abc" in page
+    told = read_json(tmp_path / "claims" / "results.json")
+    assert [each["verdict"] for each in told["claims"]] == ["refuted", "shown"]
+    assert told["scores"]["0"]["reference"]["CIDEr-D"] > 100 > told["scores"]["0"]["full"]["R@1/5"]
+    (tmp_path / "docs" / "claims.md").unlink()
+    make_page(settings, run)
+    assert (tmp_path / "docs" / "claims.md").read_bytes() == page
 
 
 def test_stored_results_are_read_and_a_broken_one_is_named(tmp_path):
