@@ -77,13 +77,20 @@ def workdir(demo: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(demo, tmp_path / "workdir"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the demo is slow, whichever of these tests happens to come first and make it.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs the demo is slow, whichever of these tests happens to come first and make it; what needs torch is
+    left out where no interpreter that has it is named.
 
-    With `-n 2` one process runs all of these, so that the demo is made once, and each file's tests stay together.
+    With `-n 2` one process runs all of what needs the demo, so that it is made once, and each file's tests stay
+    together.
     """
     for item in items:
         needs_demo = "demo" in getattr(item, "fixturenames", ())
         if needs_demo:
             item.add_marker(pytest.mark.slow)
         item.add_marker(pytest.mark.xdist_group("demo" if needs_demo else item.path.name))
+    if "TORCH_PYTHON" not in os.environ:
+        left_out = [item for item in items if item.get_closest_marker("parity")]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if not item.get_closest_marker("parity")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,7 +41,34 @@ def save_weights(path: Path, *trees: Any) -> None:
         save_file(leaves, partial)
 
 
-def load_weights(path: Path, prefix: str = "") -> dict[str, np.ndarray]:
+class Stored(Mapping[str, np.ndarray]):
+    """The arrays of a file by path. Each is read from the mapped file when it is asked for, and not kept."""
+
+    def __init__(self, file: Any, names: Mapping[str, str]):
+        """`names` leads from paths to names in the file."""
+        self._file, self._names = file, dict(names)
+        self.shapes = {path: tuple(file.get_slice(name).get_shape()) for path, name in names.items()}
+
+    def __getitem__(self, path: str) -> np.ndarray:
+        return self._file.get_tensor(self._names[path])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def below(self, prefix: str) -> Stored:
+        """Those whose paths begin with `prefix`, without it."""
+        found = {path: name for path, name in self._names.items() if path.startswith(prefix)}
+        return Stored(self._file, {path.removeprefix(prefix): name for path, name in found.items()})
+
+    def under(self, prefix: str) -> Stored:
+        """All of them, `prefix` in front of their paths."""
+        return Stored(self._file, {f"{prefix}{path}": name for path, name in self._names.items()})
+
+
+def load_weights(path: Path, prefix: str = "") -> Stored:
     """The arrays by path; with `prefix`, only those below it, without it.
 
     Errors: BadInput if the file is missing or no safetensors file.
@@ -49,26 +76,27 @@ def load_weights(path: Path, prefix: str = "") -> dict[str, np.ndarray]:
     if not path.is_file():
         raise BadInput("no such weights", where=path, mend="run the recipe that makes them again")
     try:
-        with safe_open(path, framework="numpy") as file:
-            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (no mapping)
-            return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-    except SafetensorError as error:
+        file = safe_open(path, framework="numpy")
+        return Stored(file, {name: name for name in file.keys()}).below(prefix)  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError) as error:
         raise BadInput(f"not a sound safetensors file ({error})", where=path, mend="make it again") from None
 
 
-def check_weights(make: Callable[[], nnx.Module], weights: dict[str, np.ndarray], where: Path) -> tuple[Any, Any]:
+def check_weights(make: Callable[[], nnx.Module], weights: Mapping[str, np.ndarray], where: Path) -> tuple[Any, Any]:
     """The graph and the shapes of the module that `make` would build, after a look whether `weights` fit it.
 
     Errors: BadInput that lists the first missing, extra or misshaped arrays.
     """
     graph, state = nnx.split(nnx.eval_shape(make))
     needed = flat(nnx.to_pure_dict(state))
-    faults = [f"{name} is missing" for name in needed if name not in weights]
-    faults += [f"{name} is not of this model" for name in weights if name not in needed]
+    known = isinstance(weights, Stored)
+    shapes = weights.shapes if known else {name: value.shape for name, value in weights.items()}
+    faults = [f"{name} is missing" for name in needed if name not in shapes]
+    faults += [f"{name} is not of this model" for name in shapes if name not in needed]
     faults += [
-        f"{name} has shape {weights[name].shape}, needed {leaf.shape}"
+        f"{name} has shape {shapes[name]}, needed {leaf.shape}"
         for name, leaf in needed.items()
-        if name in weights and weights[name].shape != leaf.shape
+        if name in shapes and shapes[name] != leaf.shape
     ]
     if faults:
         told = "; ".join(faults[:5])
@@ -78,7 +106,7 @@ def check_weights(make: Callable[[], nnx.Module], weights: dict[str, np.ndarray]
     return graph, state
 
 
-def assemble(make: Callable[[], M], weights: dict[str, np.ndarray], where: Path) -> M:
+def assemble(make: Callable[[], M], weights: Mapping[str, np.ndarray], where: Path) -> M:
     """The module that `make` would build, with `weights` for its arrays; nothing random is drawn.
 
     Errors: BadInput as `check_weights`.

@@ -94,12 +94,14 @@ VISION_PRESETS: dict[str, VisionConfig] = {
     "vit-b-32": VisionConfig(224, 32, 768, 12, 12, 512),
     "vit-b-16": VisionConfig(224, 16, 768, 12, 12, 512),
     "vit-l-14": VisionConfig(224, 14, 1024, 24, 16, 768),
+    "vit-l-14-336": VisionConfig(336, 14, 1024, 24, 16, 768),
     "tiny": VisionConfig(32, 8, 32, 2, 2, 32),
 }
 TEXT_PRESETS: dict[str, TextConfig] = {
     "vit-b-32": TextConfig(49408, 77, 512, 12, 8, 512, end=49407),
     "vit-b-16": TextConfig(49408, 77, 512, 12, 8, 512, end=49407),
     "vit-l-14": TextConfig(49408, 77, 768, 12, 12, 768, end=49407),
+    "vit-l-14-336": TextConfig(49408, 77, 768, 12, 12, 768, end=49407),
     "tiny": TextConfig(512, 32, 32, 2, 2, 32, end=511),
 }
 

@@ -54,6 +54,7 @@ class Wording:
       names, pieces: room for so many forced names of so many ids.
       earlier, neighbours: room for so many ids of earlier descriptions, and so many words of neighbours; of more, the
         last ones count.
+      vocab: how many ids the model scores, if these are more than the tokenizer knows.
     Errors: ValueError if a forbidden name is empty.
     """
 
@@ -67,11 +68,13 @@ class Wording:
         pieces: int = 8,
         earlier: int = 0,
         neighbours: int = 0,
+        vocab: int = 0,
     ):
         self.tokenizer, self.names, self.pieces = tokenizer, names, pieces
         self.earlier, self.neighbours = earlier, neighbours
         self.spared = STOP_WORDS | {word.text for name in spared for word in words(name)}
         spellings = tokenizer.spellings()
+        spellings += [b""] * (vocab - len(spellings))
         self.lexicon = lexicon(spellings)
         self.unsaid = sorted({" ".join(name.split()) for name in forbidden})
         self.forbidden = _alphabet(self.unsaid, spellings)
@@ -193,14 +196,29 @@ def _alphabet(names: Sequence[str], spellings: Sequence[bytes]) -> jnp.ndarray |
     if not all(names):
         raise ValueError("a forbidden name is empty.")
     by_bytes = {spelling: number for number, spelling in enumerate(spellings) if spelling}
+    closed = _closed(names, spellings, by_bytes)
     cases = {form for name in names for form in (name, name.lower(), name.upper(), name.capitalize())}
     forms = sorted(f" {form}".encode() for form in cases)
     longest = max(map(len, forms))
     # Names end at the right edge, so that all of them are whole at the same place.
-    table = np.full((len(forms), longest + 1, longest + 1), NONE, np.int32)
-    for rows, form in zip(table, forms, strict=True):
+    table = np.full((len(forms) + len(closed), longest + 1, longest + 1), NONE, np.int32)
+    table[len(forms) :, 0, longest] = closed
+    for rows, form in zip(table, forms, strict=False):
         for start in range(len(form)):
             for end in range(start + 1, len(form) + 1):
                 place = longest if end == len(form) else end
                 rows[start, place] = by_bytes.get(form[start:end], NONE)
     return jnp.asarray(table)
+
+
+def _closed(names: Sequence[str], spellings: Sequence[bytes], by_bytes: dict[bytes, int]) -> list[int]:
+    """The ids that are never said while names are forbidden: those that hold a name and more (`(Jack`), and, where a
+    byte and a piece spell the same, the byte, since texts are made of pieces and `by_bytes` knows one of them."""
+    named = re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, names))})(?![^\W_])", re.IGNORECASE)
+    found = []
+    for number, spelling in enumerate(spellings):
+        text = spelling.decode("utf-8", errors="replace").strip()
+        name = named.search(text)
+        if spelling and (by_bytes[spelling] != number or (name and name[0] != text)):
+            found.append(number)
+    return found

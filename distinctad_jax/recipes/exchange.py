@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from distinctad_jax.checkpoints.export import merged, write_clip, write_gpt2
+from distinctad_jax.checkpoints.export import Merged, write_clip, write_gpt2, write_llama
 from distinctad_jax.checkpoints.hub import find_weights
 from distinctad_jax.checkpoints.llama import llama_fields, load_llama
 from distinctad_jax.checkpoints.published import Put, gpt2_fields, kept, load_aligner, load_gpt2, model_type
@@ -21,7 +21,7 @@ from distinctad_jax.models.llama import LlamaConfig
 from distinctad_jax.models.rope import RopeConfig
 from distinctad_jax.models.towers import CLIP_DEVIATION, CLIP_MEAN, TextConfig, VisionConfig
 from distinctad_jax.recipes.models import take_aligner, take_language, take_narrator
-from distinctad_jax.text.tokenizers import Tokenizer, load_tokenizer
+from distinctad_jax.text.tokenizers import LANGUAGE, AnyKind, Tokenizer, load_tokenizer
 
 What = Literal["clip", "language"]
 HOMES: dict[What, tuple[str, ...]] = {"clip": ("aligner",), "language": ("narrator", "language")}
@@ -46,14 +46,14 @@ def read_clip(folder: Path, put: Put = kept) -> Brought:
 def read_gpt2(folder: Path, put: Put = kept) -> Brought:
     """A GPT-2 folder in Hugging Face's layout; `put` takes each parameter as it is read."""
     fields, params = load_gpt2(folder, put)
-    return Brought(Gpt2Config(**fields), params, _tokenizer(folder, "gpt2", fields["vocab"]))
+    return Brought(Gpt2Config(**fields), params, _tokenizer(folder, LANGUAGE, fields["vocab"]))
 
 
 def read_llama(folder: Path, put: Put = kept) -> Brought:
-    """A folder of the Llama family with a byte-level BPE tokenizer that has <|endoftext|>."""
+    """A folder of the Llama family in Hugging Face's layout; `put` takes each parameter as it is read."""
     config = language_config(folder)
     _, params = load_llama(folder, put)
-    return Brought(config, params, _tokenizer(folder, "gpt2", config.vocab))
+    return Brought(config, params, _tokenizer(folder, LANGUAGE, config.vocab))
 
 
 def language_config(folder: Path) -> LanguageConfig:
@@ -77,7 +77,7 @@ def read_language(folder: Path) -> Brought:
     return READERS[model_type(folder, ("gpt2", "llama"))][1](folder)
 
 
-def _tokenizer(folder: Path, kind: Literal["clip", "gpt2"], vocab: int) -> Tokenizer:
+def _tokenizer(folder: Path, kind: AnyKind | tuple[AnyKind, ...], vocab: int) -> Tokenizer:
     tokenizer = load_tokenizer(folder, kind)
     if tokenizer.size > vocab:
         raise BadInput(
@@ -98,7 +98,7 @@ def keep(folder: Path, brought: Brought) -> None:
 def import_model(
     source: str | Path, to: Path, *, download: bool = False, revision: str | None = None
 ) -> dict[str, Any]:
-    """Reads a published CLIP or GPT-2 and writes it to `to/aligner` or `to/language`.
+    """Reads a published CLIP, GPT-2 or Llama and writes it to `to/aligner` or `to/language`.
 
     Args:
       source: a folder in Hugging Face's layout, or the id of a model on the hub, which is asked only with `download`.
@@ -123,8 +123,9 @@ def export_model(folder: Path, to: Path, what: What | None = None) -> dict[str, 
     Args:
       folder: an artefact (`runs/stage1/KEY`, `runs/stage2/KEY`, `runs/pretrain/KEY`) or what `import_model` wrote.
       what: `clip`, both towers (CLIPModel, CLIPVisionModelWithProjection, CLIPProcessor), or `language`, the language
-        model (GPT2LMHeadModel, GPT2Tokenizer); may be left out where only one is there. Of a narrator only the
-        language model can be exported: nothing in `transformers` is like the rest.
+        model (GPT2LMHeadModel or LlamaForCausalLM, AutoTokenizer); may be left out where only one is there. Low-rank
+        updates are added to what they stand beside. Of a narrator only the language model can be exported: nothing in
+        `transformers` is like the rest.
     Errors: BadUsage if it has to be said which; BadInput if there is no such model, or it has an adapter.
     """
     there = [kind for kind, homes in HOMES.items() if any((folder / home / "model.json").is_file() for home in homes)]
@@ -144,11 +145,10 @@ def _export_clip(folder: Path, to: Path) -> dict[str, Any]:
             mend="train with another config.stage1.freeze",
         )
     fields = {"vision": dataclasses.asdict(config.vision), "text": dataclasses.asdict(config.text)}
-    leaves = merged(weights)
-    write_clip(to, fields, leaves, start=tokenizer.start, mean=CLIP_MEAN, deviation=CLIP_DEVIATION)
+    count = write_clip(to, fields, Merged(weights), start=tokenizer.start, mean=CLIP_MEAN, deviation=CLIP_DEVIATION)
     tokenizer.export(to, config.text.length)
     loads = ["CLIPModel", "CLIPVisionModelWithProjection", "CLIPTextModelWithProjection", "CLIPProcessor"]
-    return {"model": "clip", "folder": str(to), "parameters": _count(leaves), "loads_as": loads}
+    return {"model": "clip", "folder": str(to), "parameters": count, "loads_as": loads}
 
 
 def _export_language(folder: Path, to: Path) -> dict[str, Any]:
@@ -157,11 +157,13 @@ def _export_language(folder: Path, to: Path) -> dict[str, Any]:
     config, weights = shelved.config, shelved.weights
     if home == "narrator":
         config = config.language
-        prefix = "language/"
-        weights = {path.removeprefix(prefix): leaf for path, leaf in weights.items() if path.startswith(prefix)}
-    if not isinstance(config, Gpt2Config):
-        raise BadInput(f"a {type(config).__name__} cannot be exported yet", where=folder, mend="export a GPT-2")
-    leaves = merged(weights, config.lora.alpha / max(config.lora.rank, 1))
-    write_gpt2(to, dataclasses.asdict(config), leaves, end=shelved.tokenizer.end)
-    shelved.tokenizer.export(to, config.length)
-    return {"model": "gpt2", "folder": str(to), "parameters": _count(leaves), "loads_as": ["GPT2LMHeadModel"]}
+        weights = weights.below("language/")
+    leaves = Merged(weights, config.lora.alpha / max(config.lora.rank, 1))
+    fields, tokenizer = dataclasses.asdict(config), shelved.tokenizer
+    if isinstance(config, LlamaConfig):
+        count = write_llama(to, fields, leaves, start=tokenizer.start, end=tokenizer.end)
+    else:
+        count = write_gpt2(to, fields, leaves, end=tokenizer.end)
+    tokenizer.export(to, config.length)
+    kind, loads = ("llama", "LlamaForCausalLM") if isinstance(config, LlamaConfig) else ("gpt2", "GPT2LMHeadModel")
+    return {"model": kind, "folder": str(to), "parameters": count, "loads_as": [loads]}

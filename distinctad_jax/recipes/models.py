@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from flax import nnx
 
-from distinctad_jax.checkpoints.weights import assemble, check_weights, load_weights
+from distinctad_jax.checkpoints.weights import Stored, assemble, check_weights, load_weights
 from distinctad_jax.config import build
 from distinctad_jax.data.features import Provenance
 from distinctad_jax.errors import BadInput, BadUsage
@@ -23,10 +22,10 @@ FEATURES = "features.json"
 
 
 class Shelved(NamedTuple):
-    """A model in a folder: its config, its arrays by path, and its tokenizer."""
+    """A model in a folder: its config, its arrays by path, read one at a time, and its tokenizer."""
 
     config: Any
-    weights: dict[str, np.ndarray]
+    weights: Stored
     tokenizer: Tokenizer
 
 

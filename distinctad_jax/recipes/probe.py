@@ -214,7 +214,7 @@ def reconstruct(
             batches=batches,
             mesh=run.mesh,
             progress=bar,
-            start={f"language/{name}": array for name, array in language.weights.items()},
+            start=language.weights.under("language/"),
         )
     return _say(put_together(parts), asked - centre, settings, language.tokenizer)
 

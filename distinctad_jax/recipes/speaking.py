@@ -65,6 +65,7 @@ class Speaker:
                 pieces=decoding.max_tokens,
                 earlier=room * decoding.max_tokens if decoding.no_repeat_across else 0,
                 neighbours=room * USED if decoding.neighbour_penalty else 0,
+                vocab=language.vocab,
             )
             self.wording.rules([Brief(forced=self.forced)])
 

@@ -226,7 +226,7 @@ def run(settings: Stage2Config, run: Run) -> dict[str, Any]:
             batches=batches,
             mesh=run.mesh,
             progress=bar,
-            start={f"language/{name}": array for name, array in language.weights.items()},
+            start=language.weights.under("language/"),
         )
     folder = run.folder / "narrator"
     if run.leads:

@@ -73,12 +73,13 @@ def narrator_prompt(names: Sequence[str], limit: int = 5) -> str:
 
 
 def prompt_ids(tokenizer: Tokenizer, names: Sequence[str], length: int, limit: int = 5) -> list[int]:
-    """The ids of `narrator_prompt`, at most `length`: a list of names that is too long loses its last ones.
+    """The ids of `narrator_prompt` after what the model expects before all text (`Tokenizer.opening`), at most
+    `length`: a list of names that is too long loses its last ones.
 
     Errors: ValueError if not even the instruction fits.
     """
     for count in range(min(len(names), limit), -1, -1):
-        ids = tokenizer.encode(narrator_prompt(names[:count], limit))
+        ids = [*tokenizer.opening, *tokenizer.encode(narrator_prompt(names[:count], limit))]
         if len(ids) <= length:
             return ids
     raise ValueError(f"a prompt of {length} ids has no room for {narrator_prompt(())!r}, which takes {len(ids)}")

@@ -1,235 +1,80 @@
-"""Words <-> ids: CLIP's and GPT-2's byte-level BPE, published or trained here, behind one small class.
+"""Words <-> ids: vocabularies out of the files that their authors released, and texts as CLIP's tower reads them.
 
-Only the `tokenizers` library is used. Published vocabularies are read from the files that their authors released:
-`tokenizer.json`, `vocab.json` + `merges.txt`, `encoder.json` + `vocab.bpe`, or CLIP's `bpe_simple_vocab_16e6.txt.gz`.
+Only the `tokenizers` library is used. Read are `tokenizer.json`, `vocab.json` + `merges.txt`, `encoder.json` +
+`vocab.bpe`, and CLIP's `bpe_simple_vocab_16e6.txt.gz`.
 """
 
 from __future__ import annotations
 
 import gzip
-import html
-import json
-import re
-import unicodedata
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, SupportsInt
+from typing import Any, Literal
 
 import numpy as np
-import tokenizers
 from jaxtyping import Bool, Int32
-from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from distinctad_jax.errors import BadInput
-from distinctad_jax.files import read_json, whole, write_json, write_text
+from distinctad_jax.files import read_json
+from distinctad_jax.text.byte_pairs import (
+    END,
+    START,
+    Tokenizer,
+    base_pieces,
+    clip_clean,
+    published_layout,
+    train_tokenizer,
+)
+from distinctad_jax.text.llama_pieces import LlamaTokenizer
 
-Kind = Literal["clip", "gpt2"]
+__all__ = [
+    "CLIP_FILE",
+    "Tokenizer",
+    "base_pieces",
+    "clip_clean",
+    "clip_ids",
+    "clip_words_real",
+    "load_tokenizer",
+    "read_pieces",
+    "train_tokenizer",
+]
 
-END = "<|endoftext|>"
-START = "<|startoftext|>"
-WORD_END = "</w>"  # CLIP marks the last piece of a word with it
 CLIP_MERGES = 49152 - 256 - 2  # the released file holds more; CLIP was trained with these
 LARGEST_FILE = 1 << 27  # bytes after unpacking: a hundred times the published vocabularies
-
-CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-QUOTES = str.maketrans(
-    dict.fromkeys("\u02bc\u2018\u2019\u201a\u201b", "'") | dict.fromkeys("\u201c\u201d\u201e\u201f", '"')
-)
-SHOWN = (*range(33, 127), *range(161, 173), *range(174, 256))  # bytes that are written as the character they are
 FOLDER_LAYOUTS = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 CLIP_FILE = "bpe_simple_vocab_16e6.txt.gz"
+SENTENCE_PIECE = "tokenizer.model"
+GPT2_SPLIT = {"type": "ByteLevel", "add_prefix_space": False}
+
+AnyKind = Literal["clip", "gpt2", "llama"]
+LANGUAGE: tuple[AnyKind, ...] = ("gpt2", "llama")
+"""The kinds of a language model that narrates."""
 
 
-def clip_clean(text: str) -> str:
-    """What CLIP's tokenizer does to a text first: entities, blanks and curly quotes made plain, lower case.
-
-    Source: clip/simple_tokenizer.py of OpenAI CLIP. Of what ftfy does there, only the quotes and NFC are done here.
-    """
-    plain = html.unescape(html.unescape(text)).translate(QUOTES)
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFC", plain)).strip().lower()
-
-
-class Tokenizer:
-    """One byte-level BPE vocabulary with the rules of its kind.
-
-    `kind` is "clip" or "gpt2"; `size` counts ids, specials included; `end` is the id of <|endoftext|>, `start` that
-    of <|startoftext|> (GPT-2 has none: the same as `end`). Specials spelled out in a text are ordinary text.
-
-    Errors: ValueError if the vocabulary is smaller than its bytes or lacks a special.
-    """
-
-    def __init__(self, vocabulary: dict[str, int], merges: Sequence[tuple[str, str]], kind: Kind):
-        needed = {*base_pieces(kind), *specials(kind)}
-        missing = sorted(needed - vocabulary.keys())
-        if missing:
-            raise ValueError(
-                f"{len(vocabulary)} pieces without {missing[0]!r}, a {kind} vocabulary needs bytes and specials"
-            )
-        if sorted(vocabulary.values()) != list(range(len(vocabulary))):
-            raise ValueError(f"ids must be 0 .. {len(vocabulary) - 1}, each once")
-        self.kind: Kind = kind
-        self.size = len(vocabulary)
-        self.end = vocabulary[END]
-        self.start = vocabulary[START] if kind == "clip" else self.end
-        self._engine = _engine(vocabulary, merges, kind)
-
-    def clean(self, text: str) -> str:
-        """The text that is split into pieces: `clip_clean` for CLIP, unchanged for GPT-2."""
-        return clip_clean(text) if self.kind == "clip" else text
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text, without specials."""
-        return self._engine.encode(self.clean(text), add_special_tokens=False).ids
-
-    def encode_all(self, texts: Iterable[str]) -> list[list[int]]:
-        """`encode` of many texts at once, on all cores."""
-        found = self._engine.encode_batch_fast([self.clean(text) for text in texts], add_special_tokens=False)
-        return [one.ids for one in found]
-
-    def encode_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        """The ids of a text, and where in `clean(text)` each stands, as character offsets [start, end).
-
-        GPT-2 counts the blank before a word to its first piece. Pieces of one character share its offsets.
-        """
-        found = self._engine.encode(self.clean(text), add_special_tokens=False)
-        return found.ids, found.offsets
-
-    def decode(self, ids: Iterable[SupportsInt]) -> str:
-        """The text of some ids; specials are skipped. Exact for GPT-2; CLIP puts a blank after every word."""
-        text = self._engine.decode([int(i) for i in ids], skip_special_tokens=True)
-        return text.replace(WORD_END, " ").strip() if self.kind == "clip" else text
-
-    def spellings(self) -> list[bytes]:
-        """The UTF-8 bytes that each id stands for, blanks kept; specials stand for none."""
-        byte = {character: number for number, character in zip(_bytes(), base_pieces("gpt2"), strict=True)}
-        pieces = [b""] * self.size
-        for piece, number in self._engine.get_vocab(with_added_tokens=True).items():
-            if piece not in specials(self.kind):
-                ends = self.kind == "clip" and piece.endswith(WORD_END)
-                plain = piece.removesuffix(WORD_END) if ends else piece
-                pieces[number] = bytes(byte[c] for c in plain) + b" " * ends
-        return pieces
-
-    def save(self, folder: Path) -> None:
-        """Writes `tokenizer.json`, which `load_tokenizer` and Hugging Face tools read."""
-        with whole(Path(folder) / "tokenizer.json") as partial:
-            partial.write_text(self._engine.to_str(), encoding="utf-8")
-
-    def export(self, folder: Path, length: int) -> None:
-        """Writes what Hugging Face's CLIPTokenizer or GPT2Tokenizer loads: tokenizer.json, vocab.json, merges.txt and
-        their settings. `length` is the most ids of a text."""
-        folder, clip = Path(folder), self.kind == "clip"
-        engine = tokenizers.Tokenizer.from_str(self._engine.to_str())
-        engine.encode_special_tokens = False  # as theirs
-        if clip:  # start and end are set around each text
-            ends = ((END, self.end), (START, self.start))
-            engine.post_processor = processors.RobertaProcessing(*ends, trim_offsets=False, add_prefix_space=False)
-        model = json.loads(engine.to_str())["model"]
-        names = {"bos_token": START if clip else END, "eos_token": END, "unk_token": END}
-        names |= {"pad_token": END} if clip else {}
-        about = {"tokenizer_class": "CLIPTokenizer" if clip else "GPT2Tokenizer", "model_max_length": length}
-        write_text(folder / "tokenizer.json", engine.to_str())
-        write_json(folder / "vocab.json", engine.get_vocab(with_added_tokens=True))
-        merges = "".join(f"{first} {second}\n" for first, second in model["merges"])
-        write_text(folder / "merges.txt", f"#version: 0.2\n{merges}")
-        write_json(folder / "special_tokens_map.json", names)
-        write_json(
-            folder / "tokenizer_config.json",
-            about | names | {"add_prefix_space": False, "clean_up_tokenization_spaces": False},
-        )
-
-
-def base_pieces(kind: Kind) -> list[str]:
-    """A printable character for each byte, in the order of the published ids; CLIP: again, as ends of words."""
-    characters = [chr(byte) for byte in SHOWN] + [chr(256 + i) for i in range(256 - len(SHOWN))]
-    return characters + [c + WORD_END for c in characters] if kind == "clip" else characters
-
-
-def _bytes() -> list[int]:
-    """The bytes in the order of `base_pieces`."""
-    return [*SHOWN, *(byte for byte in range(256) if byte not in SHOWN)]
-
-
-def specials(kind: Kind) -> list[str]:
-    return [START, END] if kind == "clip" else [END]
-
-
-def _engine(vocabulary: dict[str, int], merges: Sequence[tuple[str, str]], kind: Kind) -> tokenizers.Tokenizer:
-    suffix = {"end_of_word_suffix": WORD_END, "unk_token": END} if kind == "clip" else {}
-    engine = tokenizers.Tokenizer(models.BPE(vocab=vocabulary, merges=list(merges), **suffix))
-    engine.add_special_tokens(specials(kind))
-    engine.encode_special_tokens = True  # a table that spells <|endoftext|> out must not end a sentence
-    if kind == "clip":
-        blanks = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
-        engine.normalizer = normalizers.Sequence([normalizers.NFC(), *blanks, normalizers.Lowercase()])
-    engine.pre_tokenizer = _splitter(kind)
-    engine.decoder = decoders.ByteLevel()
-    return engine
-
-
-def _splitter(kind: Kind) -> pre_tokenizers.PreTokenizer:
-    if kind == "gpt2":
-        return pre_tokenizers.ByteLevel(add_prefix_space=False)
-    split = pre_tokenizers.Split(Regex(CLIP_WORDS), behavior="removed", invert=True)
-    return pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
-
-
-def _layout(merges: Iterable[tuple[str, str]], kind: Kind) -> dict[str, int]:
-    """The published order of ids: bytes, then merges, then specials."""
-    pieces = [*base_pieces(kind), *(first + second for first, second in merges), *specials(kind)]
-    return {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
-
-
-def train_tokenizer(texts: Iterable[str], kind: Kind, vocab_size: int) -> Tokenizer:
-    """Learns merges from texts by the rules of the published vocabularies; the same texts give the same ids.
-
-    For GPT-2 each text is learned after a blank, the form in which descriptions are encoded. The result may be
-    smaller than `vocab_size` when no pair of pieces occurs twice.
-
-    Errors: ValueError if `vocab_size` has no room for the bytes and specials.
-    """
-    least = len(base_pieces(kind)) + len(specials(kind))
-    if vocab_size < least:
-        raise ValueError(f"a {kind} vocabulary needs at least {least} ids, got vocab_size={vocab_size}")
-    suffix: dict[str, Any] = {"end_of_word_suffix": WORD_END} if kind == "clip" else {}
-    blank = tokenizers.Tokenizer(models.BPE(**suffix))
-    blank.pre_tokenizer = _splitter(kind)
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size + 256,
-        min_frequency=2,
-        show_progress=False,
-        # All base pieces by name: the trainer breaks ties by id, and would number pieces it meets in hash order.
-        special_tokens=base_pieces(kind),
-        **suffix,
-    )
-    # Descriptions are encoded after a blank, so the first word of a text is to share the pieces of later ones.
-    cleaned = (clip_clean(text) if kind == "clip" else f" {text}" for text in texts)
-    blank.train_from_iterator(cleaned, trainer)
-    merges: dict[str, tuple[str, str]] = {}
-    for first, second in json.loads(blank.to_str())["model"]["merges"]:
-        if len(merges) + least < vocab_size:
-            merges.setdefault(first + second, (first, second))
-    return Tokenizer(_layout(merges.values(), kind), list(merges.values()), kind)
-
-
-def load_tokenizer(path: Path, kind: Kind | None = None) -> Tokenizer:
+def load_tokenizer(path: Path, kind: AnyKind | tuple[AnyKind, ...] | None = None) -> Tokenizer:
     """Reads a vocabulary from a folder, or from `tokenizer.json` or CLIP's `.txt.gz` itself.
 
     A folder is searched for tokenizer.json, vocab.json + merges.txt, encoder.json + vocab.bpe and
-    bpe_simple_vocab_16e6.txt.gz, in this order; with `kind`, those of the other kind are passed over.
+    bpe_simple_vocab_16e6.txt.gz, in this order; with `kind`, those of other kinds are passed over. A tokenizer.json
+    with rules other than CLIP's or GPT-2's is of kind "llama", and is followed as it stands.
 
     Errors: BadInput if nothing usable is there; it names what was looked for, or the broken file.
     """
     path = Path(path)
+    kinds = (kind,) if isinstance(kind, str) else kind
     tried = []
     for files in _candidates(path):
         tokenizer = _load(files)
-        if kind in (None, tokenizer.kind):
+        if kinds is None or tokenizer.kind in kinds:
             return tokenizer
         tried.append(f"{files[0].name} is of kind {tokenizer.kind}")
     looked = f"tokenizer.json, {', '.join(' + '.join(pair) for pair in FOLDER_LAYOUTS)} or {CLIP_FILE}"
-    what = f"no {kind or 'usable'} vocabulary" + (f" ({'; '.join(tried)})" if tried else "") + f", needed {looked}"
+    found = f" ({'; '.join(tried)})" if tried else ""
+    what = f"no {' or '.join(kinds) if kinds else 'usable'} vocabulary{found}, needed {looked}"
+    if (path / SENTENCE_PIECE).is_file():
+        mend = f"write tokenizer.json from {SENTENCE_PIECE} (in transformers: load, then save_pretrained)"
+        raise BadInput(what, where=path, mend=mend)
     raise BadInput(what, where=path, mend="correct the path or put the published files there")
 
 
@@ -245,7 +90,10 @@ def _load(files: tuple[Path, ...]) -> Tokenizer:
     try:
         if files[0].name.endswith(".gz"):
             merges = _pairs(_unpacked(files[0]).split("\n")[1 : CLIP_MERGES + 1], files[0])
-            return Tokenizer(_layout(merges, "clip"), merges, "clip")
+            return Tokenizer(published_layout(merges, "clip"), merges, "clip")
+        about = _object(read_json(files[0]), files[0])
+        if len(files) == 1 and _has_own_rules(about):
+            return LlamaTokenizer(about, _said_end(files[0].parent))
         vocabulary, merges = read_pieces(files)
         return Tokenizer(vocabulary, merges, "clip" if START in vocabulary else "gpt2")
     except BadInput:
@@ -254,6 +102,43 @@ def _load(files: tuple[Path, ...]) -> Tokenizer:
         raise _broken(files[0], str(error)) from error
     except Exception as error:  # the BPE builder of `tokenizers` raises plain Exception (a merge of unknown pieces)
         raise _broken(files[0], f"the merges do not fit the vocabulary: {error}") from error
+
+
+def _has_own_rules(about: dict[str, Any]) -> bool:
+    """Whether a tokenizer.json asks for more than CLIP's rules, or GPT-2's, which need not be read from it."""
+    model = about.get("model")
+    pieces = model.get("vocab") if isinstance(model, dict) else None
+    if not isinstance(model, dict) or not isinstance(pieces, dict):
+        return False  # what is wrong with it is said where pieces are read
+    if START in pieces:
+        return False
+    split = about.get("pre_tokenizer")
+    plain = split is None or (
+        isinstance(split, dict)
+        and {key: split.get(key) for key in GPT2_SPLIT} == GPT2_SPLIT
+        and split.get("use_regex", True) is True
+    )
+    foreign = model.get("byte_fallback") or model.get("ignore_merges") or about.get("normalizer")
+    return bool(pieces) and (bool(foreign) or not plain or (split is not None and END not in pieces))
+
+
+def _said_end(folder: Path) -> str | int | None:
+    """What ends a text by the files beside a tokenizer.json: the piece or its id; None if none of them says it."""
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        said = _beside(folder / name).get("eos_token")
+        said = said.get("content") if isinstance(said, dict) else said
+        if isinstance(said, str):
+            return said
+    for name in ("generation_config.json", "config.json"):
+        said = _beside(folder / name).get("eos_token_id")
+        said = said[0] if isinstance(said, list) and said else said
+        if isinstance(said, int) and not isinstance(said, bool):
+            return said
+    return None
+
+
+def _beside(path: Path) -> dict[str, Any]:
+    return _object(read_json(path), path) if path.is_file() else {}
 
 
 def read_pieces(files: tuple[Path, ...]) -> tuple[dict[str, int], list[tuple[str, str]]]:

@@ -8,7 +8,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -119,7 +119,7 @@ def fit(
     batches: Batches,
     mesh: Mesh,
     progress: Progress,
-    start: dict[str, np.ndarray] | None = None,
+    start: Mapping[str, np.ndarray] | None = None,
 ) -> Parts:
     """Builds model, optimiser and step, and trains; the parts are whole on every host. Errors: as `train` and
     `make_state`."""

@@ -101,11 +101,12 @@ def tree_shardings(tree: Any, mesh: Mesh) -> Any:
 def put_on(mesh: Mesh) -> Callable[[str, np.ndarray], jax.Array]:
     """Places a parameter, given by path and value, on the mesh: each device is sent its own part and no more."""
 
-    def put(path: str, value: np.ndarray) -> jax.Array:
-        sharding = NamedSharding(mesh, spec_for(path, value.shape, mesh))
-        return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
+    return lambda path, value: put_at(NamedSharding(mesh, spec_for(path, value.shape, mesh)), value)
 
-    return put
+
+def put_at(sharding: NamedSharding, value: np.ndarray) -> jax.Array:
+    """An array of this host's memory on devices: each is sent its own part and no more."""
+    return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
 
 
 def gathered(tree: Any, shardings: Any) -> Any:

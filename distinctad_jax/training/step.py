@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +14,14 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
-from distinctad_jax.training.mesh import batch_sharding, gathered, gathers_again, path_name, tree_shardings
+from distinctad_jax.training.mesh import (
+    batch_sharding,
+    gathered,
+    gathers_again,
+    path_name,
+    put_at,
+    tree_shardings,
+)
 
 Batch = dict[str, Any]
 Metrics = dict[str, Any]
@@ -103,12 +110,13 @@ def make_state(
     learns: Learns,
     optimiser: optax.GradientTransformation,
     mesh: Mesh,
-    start: dict[str, np.ndarray] | None = None,
+    start: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[Any, TrainState, TrainState]:
     """Initialises a model over the mesh; each device makes only its own part.
 
     Args:
-      start: arrays by parameter path that replace the random ones (pretrained weights); shapes are checked.
+      start: arrays by parameter path that replace the random ones (pretrained weights); shapes are checked. They are
+        asked for one at a time, and each device is sent its own part and no more.
     Returns: the model's graph, the state, and the state's shardings.
     Errors: ValueError for a start that no parameter has, or of another shape; ValueError if nothing learns.
     """
@@ -118,17 +126,18 @@ def make_state(
     return graph, _with_start(state, start or {}), shardings
 
 
-def _with_start(state: TrainState, start: dict[str, np.ndarray]) -> TrainState:
-    left = dict(start)
+def _with_start(state: TrainState, start: Mapping[str, np.ndarray]) -> TrainState:
+    left = set(start)
 
     def chosen(path: tuple[Any, ...], leaf: Any) -> Any:
         name = path_name(path)
         if name not in left:
             return leaf
-        value = left.pop(name)
+        left.remove(name)
+        value = np.asarray(start[name], leaf.dtype)
         if value.shape != leaf.shape:
             raise ValueError(f"{name}: found shape {value.shape}, needed {leaf.shape}.")
-        return jax.device_put(np.asarray(value, leaf.dtype), leaf.sharding)
+        return put_at(leaf.sharding, value)
 
     trees = {
         name: jax.tree_util.tree_map_with_path(chosen, getattr(state, name))

@@ -84,7 +84,13 @@ def test_bfloat16_stays_close_and_keeps_float32_parameters(golden):
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("vit-b-32", 151_277_313), ("vit-b-16", 149_620_737), ("vit-l-14", 427_616_513)]
+    ("name", "count"),
+    [
+        ("vit-b-32", 151_277_313),
+        ("vit-b-16", 149_620_737),
+        ("vit-l-14", 427_616_513),
+        ("vit-l-14-336", 427_944_193),
+    ],
 )
 def test_presets_have_the_published_number_of_parameters(name, count):
     config = AlignerConfig(VISION_PRESETS[name], TEXT_PRESETS[name])

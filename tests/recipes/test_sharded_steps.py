@@ -2,6 +2,7 @@
 policy freezes stays as it is, without moments."""
 
 import dataclasses
+import re
 import zlib
 
 import jax
@@ -12,10 +13,20 @@ from flax import nnx
 
 from distinctad_jax.models.aligner import Aligner, AlignerConfig
 from distinctad_jax.models.gpt2 import Gpt2Config
+from distinctad_jax.models.layers import LoraConfig
+from distinctad_jax.models.llama import LlamaConfig
 from distinctad_jax.models.narrator import Narrator
+from distinctad_jax.models.rope import RopeConfig
 from distinctad_jax.models.towers import TextConfig, VisionConfig
 from distinctad_jax.recipes.stage1 import MatchingConfig, Stage1Config, adapted_config, learners, matching_task
-from distinctad_jax.recipes.stage2 import SayingConfig, SeeingConfig, Stage2Config, narration_task, narrator_config
+from distinctad_jax.recipes.stage2 import (
+    LEARNS,
+    SayingConfig,
+    SeeingConfig,
+    Stage2Config,
+    narration_task,
+    narrator_config,
+)
 from distinctad_jax.training.loop import TrainingConfig
 from distinctad_jax.training.mesh import MeshConfig, make_mesh, path_name, place_batch, tree_shardings
 from distinctad_jax.training.optimiser import OptimiserConfig, make_optimiser
@@ -45,6 +56,7 @@ STAGE2 = Stage2Config(
     training=TRAINING,
 )
 LANGUAGE = Gpt2Config(VOCAB, 16, 16, 1, 2)
+LLAMA = LlamaConfig(VOCAB, 16, 16, 1, 4, 2, 24, rope=RopeConfig("llama3", factor=4.0, original_length=8))
 
 
 def clips_of(step, features=False):
@@ -140,10 +152,14 @@ def stage1(freeze="tower"):
     )
 
 
-def stage2():
-    config = narrator_config(STAGE2, LANGUAGE, 8)
+def stage2(language=LANGUAGE, learning="full"):
+    settings = dataclasses.replace(STAGE2, language=learning, lora=LoraConfig(2, 4.0, ("query", "mlp")))
+    config, learns = narrator_config(settings, language, 8), re.compile(LEARNS[learning]).search
     return Stage(
-        lambda: Narrator(config, rngs=nnx.Rngs(0)), lambda path: True, narration_task(SayingConfig()), windows_of
+        lambda: Narrator(config, rngs=nnx.Rngs(0)),
+        lambda path: learns(path) is not None,
+        narration_task(SayingConfig()),
+        windows_of,
     )
 
 
@@ -179,6 +195,14 @@ def test_eight_devices_take_the_step_of_one(both, mesh):
 def test_a_batch_read_in_pieces_takes_the_step_of_the_whole(both):
     stage, wanted = both
     assert_equal(stage.after(pieces=2), wanted)
+
+
+def test_eight_devices_take_the_step_of_one_with_low_rank_updates_beside_a_frozen_llama():
+    stage = stage2(LLAMA, "lora")
+    wanted, found = stage.after(), stage.after(make_mesh(MESHES["2x2x2"]))
+    assert_equal(found, wanted)
+    for name, leaf in leaves(wanted[0].frozen).items():
+        np.testing.assert_array_equal(leaves(found[0].frozen)[name], leaf, err_msg=name)
 
 
 LEARNING = {

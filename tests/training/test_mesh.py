@@ -9,6 +9,8 @@ from flax import nnx
 
 from distinctad_jax.models.aligner import Aligner, AlignerConfig
 from distinctad_jax.models.gpt2 import GPT2_PRESETS, Gpt2
+from distinctad_jax.models.layers import LoraConfig
+from distinctad_jax.models.llama import LLAMA_PRESETS, Llama
 from distinctad_jax.models.narrator import Narrator
 from distinctad_jax.models.reconstructor import Reconstructor, ReconstructorConfig
 from distinctad_jax.models.towers import TEXT_PRESETS, VISION_PRESETS
@@ -19,6 +21,7 @@ from distinctad_jax.training.optimiser import OptimiserConfig, make_optimiser
 from distinctad_jax.training.step import abstract_state
 
 OPTIMISER = OptimiserConfig(peak=1e-4)
+LLAMA = dataclasses.replace(LLAMA_PRESETS["llama-3-8b"], layers=2, lora=LoraConfig(8, 16.0, ("attention", "mlp")))
 MESHES = {
     "1x8": MeshConfig(data=1, fsdp=8),
     "2x4": MeshConfig(data=2, fsdp=4),
@@ -43,6 +46,7 @@ MODELS = {
     "narrator": narrator,
     "narrator, other bridge": lambda: narrator("autoad", "stop"),
     "language": lambda: Gpt2(GPT2_PRESETS["gpt2"], rngs=nnx.Rngs(0)),
+    "llama": lambda: Llama(LLAMA, rngs=nnx.Rngs(0)),
     "reconstructor": lambda: Reconstructor(ReconstructorConfig(512, GPT2_PRESETS["gpt2"]), rngs=nnx.Rngs(0)),
 }
 
@@ -90,7 +94,7 @@ def test_moments_are_split_as_what_they_are_moments_of(state):
 
 def test_attention_and_mlp_are_split_over_tensor(state):
     shardings = tree_shardings(state, make_mesh(MeshConfig(data=2, fsdp=2, tensor=2)))
-    inside = ("qkv", "up", "query", "key_value", "out", "down")
+    inside = ("qkv", "up", "gate", "query", "key", "value", "key_value", "out", "down")
     found = 0
     for path, sharding in jax.tree_util.tree_leaves_with_path(shardings.learned):
         parts = path_name(path).split("/")
