@@ -57,6 +57,7 @@ setup(
         "gpu": ["jax[cuda13]>=0.10.2"],
         "tpu": ["jax[tpu]>=0.10.2"],
         "h5": ["h5py>=3.13"],
+        "wandb": ["wandb>=0.31"],
         "beam": ["apache-beam>=2.77"],  # asks for an older protobuf and pyarrow: an environment of its own
         "test": [
             "h5py>=3.13",

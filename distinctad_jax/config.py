@@ -7,7 +7,7 @@ import dataclasses
 import importlib.util
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -105,13 +105,34 @@ def _wrong(where: str, value: Any, needed: str) -> BadUsage:
     return BadUsage(f"found {value!r}, needed {needed}", where=where, mend="correct the value")
 
 
-def plain(config: Any) -> Any:
-    """A config as JSON values, with which its hash is taken."""
+def plain(config: Any, which: Callable[[dataclasses.Field[Any]], bool] = lambda field: True) -> Any:
+    """A config as JSON values; of its dataclasses, at any depth, the fields that `which` takes."""
     if dataclasses.is_dataclass(config):
-        return {field.name: plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
+        return {
+            field.name: plain(getattr(config, field.name), which)
+            for field in dataclasses.fields(config)
+            if which(field) or dataclasses.is_dataclass(getattr(config, field.name))
+        }
     if isinstance(config, Mapping):
-        return {str(key): plain(value) for key, value in config.items()}
-    return [plain(value) for value in config] if isinstance(config, (list, tuple)) else config
+        return {str(key): plain(value, which) for key, value in config.items()}
+    return [plain(value, which) for value in config] if isinstance(config, (list, tuple)) else config
+
+
+def keyed(config: Any) -> Any:
+    """What of a config changes what is made of it, as JSON values, with which a hash is taken."""
+    return plain(config, lambda field: not field.metadata.get("harmless"))
+
+
+def unkeyed(config: Any) -> Any:
+    """The rest: how often something is logged, how many workers read."""
+    return _without_empty(plain(config, lambda field: bool(field.metadata.get("harmless"))))
+
+
+def _without_empty(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _without_empty(part) for key, part in value.items()}
+    return {key: part for key, part in kept.items() if part != {}}
 
 
 def earlier(file: str, name: str, size: str) -> ConfigDict:

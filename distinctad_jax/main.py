@@ -8,31 +8,49 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from distinctad_jax.errors import BadUsage, Problem, Stopped, printable
+from distinctad_jax.endurance.choices import Choices, steps_to_trace
+from distinctad_jax.endurance.stop import listening
+from distinctad_jax.errors import BadUsage, Problem, Stopped
 from distinctad_jax.hosts.guard import guard, guarded, lost_peer
 from distinctad_jax.hosts.place import HostFlags, find_place, join
-from distinctad_jax.outcome import carried_out
+from distinctad_jax.outcome import Warned, carried_out
 
 USAGE = "python -m distinctad_jax.main --config=configs/NAME.py[:SIZE] [--config.KEY=VALUE ...] [--debug]"
+LASTING = (
+    "[--branch-from=STEP] [--no-verify] [--on-full=stop|wait] [--on-bad-example=error|skip] [--replay=FOLDER] "
+    "[--profile=FIRST:LAST] [--wandb=PROJECT] [--strict]"
+)
 HOSTS = "[--coordinator=HOST:PORT --processes=N --process=I | --pod] [--heartbeat=SECONDS] [--join_timeout=SECONDS]"
 LAST_WORDS = 2.0
 """Seconds in which the others can read why process 0 ends: once it is gone, JAX ends them."""
+LAST_EXIT = 8.0
+"""Seconds that what was left running may take to end."""
 
 
-def read_flags(arguments: list[str]) -> tuple[ConfigDict, bool, HostFlags]:
-    """The config, whether tracebacks are wanted, and what is said of other processes.
+class Given(NamedTuple):
+    """What a command line says."""
+
+    config: ConfigDict
+    hosts: HostFlags
+    choices: Choices
+    strict: bool
+
+
+def read_flags(arguments: list[str]) -> Given:
+    """The config, what is said of other processes, and how the run is to bear what befalls it.
 
     Errors: BadUsage for an unknown flag or key, a wrong value, or a config that is not there.
     """
-    values = flags.FlagValues()
+    values, arguments = flags.FlagValues(), [_underscored(argument) for argument in arguments]
     config_flags.DEFINE_config_file(
         "config",
         None,
@@ -42,14 +60,7 @@ def read_flags(arguments: list[str]) -> tuple[ConfigDict, bool, HostFlags]:
         accept_new_attributes=True,  # a field that a config leaves to its default; what is no field is refused later
         sys_argv=["main", *arguments],
     )
-    flags.DEFINE_boolean("debug", False, "print tracebacks", flag_values=values)
-    flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0", flag_values=values)
-    flags.DEFINE_integer("processes", None, "how many processes there are", flag_values=values)
-    flags.DEFINE_integer("process", None, "which of them this is, from 0", flag_values=values)
-    flags.DEFINE_boolean("pod", False, "join the other hosts of a TPU slice", flag_values=values)
-    flags.DEFINE_integer("heartbeat", 30, "seconds of silence until a process counts as gone", flag_values=values)
-    flags.DEFINE_integer("join_timeout", 300, "seconds to wait for all processes to come", flag_values=values)
-    flags.DEFINE_boolean("help", False, "print usage", flag_values=values)
+    _define(values)
     path = _config_path(arguments)
     if path is not None and not (path.is_file() and path.suffix == ".py"):
         raise BadUsage("no such config", where=path, mend=f"usage: {USAGE}")
@@ -60,7 +71,7 @@ def read_flags(arguments: list[str]) -> tuple[ConfigDict, bool, HostFlags]:
     except Exception as error:  # a config is a program, and may raise anything
         raise _complaint(error, path, arguments) from error
     if values.help:
-        print(__doc__, f"{USAGE} {HOSTS}", sep="\n\n")
+        print(__doc__, f"{USAGE} {LASTING} {HOSTS}", sep="\n\n")
         raise SystemExit(0)
     if len(rest) > 1 or values.config is None:
         what = f"unexpected {rest[1]!r}" if len(rest) > 1 else "no --config"
@@ -69,7 +80,44 @@ def read_flags(arguments: list[str]) -> tuple[ConfigDict, bool, HostFlags]:
         what = f"get_config gives {type(values.config).__name__}, needed a ConfigDict"
         raise BadUsage(what, where=path or "command line", mend="correct the config")
     hosts: Any = {name: values[name].value for name in HostFlags._fields}
-    return values.config, values.debug, HostFlags(**hosts)
+    choices = Choices(
+        on_full=values.on_full,
+        on_bad_example=values.on_bad_example,
+        branch_from=values.branch_from,
+        verify=values.verify and not values.no_verify,
+        replay=Path(values.replay) if values.replay else None,
+        profile=steps_to_trace(values.profile),
+        wandb=values.wandb,
+    )
+    return Given(values.config, HostFlags(**hosts), choices, values.strict)
+
+
+def _define(values: flags.FlagValues) -> None:
+    given: dict[str, Any] = {"flag_values": values}
+    flags.DEFINE_boolean("debug", False, "print tracebacks", **given)
+    flags.DEFINE_boolean("strict", False, "warnings are errors", **given)
+    flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0", **given)
+    flags.DEFINE_integer("processes", None, "how many processes there are", **given)
+    flags.DEFINE_integer("process", None, "which of them this is, from 0", **given)
+    flags.DEFINE_boolean("pod", False, "join the other hosts of a TPU slice", **given)
+    flags.DEFINE_integer("heartbeat", 30, "seconds of silence until a process counts as gone", **given)
+    flags.DEFINE_integer("join_timeout", 300, "seconds to wait for all processes to come", **given)
+    flags.DEFINE_alias("init_timeout", "join_timeout", **given)
+    flags.DEFINE_enum("on_full", "stop", ["stop", "wait"], "when a checkpoint finds no room", **given)
+    flags.DEFINE_enum("on_bad_example", "error", ["error", "skip"], "when a picture is damaged", **given)
+    flags.DEFINE_integer("branch_from", None, "begin a new run from an unfinished one's step", lower_bound=0, **given)
+    flags.DEFINE_boolean("verify", True, "compare what is read with its digest", **given)
+    flags.DEFINE_boolean("no_verify", False, "do not (the same as --noverify)", **given)
+    flags.DEFINE_string("replay", "", "take a step again that was no number", **given)
+    flags.DEFINE_string("profile", "", "steps to trace, FIRST:LAST", **given)
+    flags.DEFINE_string("wandb", "", "project of Weights & Biases", **given)
+    flags.DEFINE_boolean("help", False, "print usage", **given)
+
+
+def _underscored(argument: str) -> str:
+    """`--on-full=wait` as absl has it; keys of the config have dots, and stay."""
+    name, equals, value = argument.partition("=")
+    return name.replace("-", "_").replace("__", "--", 1) + equals + value if name.startswith("--") else argument
 
 
 def _config_path(arguments: list[str]) -> Path | None:
@@ -93,34 +141,40 @@ def _complaint(error: Exception, path: Path | None, arguments: list[str]) -> Bad
     return BadUsage(f"{type(error).__name__}: {told}", where=path or "command line", mend="correct the config")
 
 
-def work(config: ConfigDict) -> None:
+def work(given: Given) -> None:
     """Builds the spec out of a config, and makes what its recipe makes."""
     from distinctad_jax.recipes.book import carry_out  # imports JAX: slow, so after the flags are known to be right
 
     with warnings.catch_warnings():
-        warnings.showwarning = _warn
-        carry_out(config)
+        warned = Warned(given.strict)
+        warnings.filterwarnings("always", module="distinctad_jax")
+        warnings.showwarning = warned.show
+        try:
+            carry_out(given.config, given.choices)
+        finally:
+            warned.count()
 
 
-def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {printable(str(message))}", file=sys.stderr, flush=True)
+def main(arguments: list[str], program: tuple[str, ...] = ("-m", "distinctad_jax.main")) -> int:
+    """Runs and returns the exit code; whatever goes wrong is one line on standard error.
 
-
-def main(arguments: list[str]) -> int:
-    """Runs and returns the exit code; whatever goes wrong is one line on standard error."""
+    `program` is what a guard is to start again as its child.
+    """
     under_guard, codes = guarded(), [0]
 
     def read_and_work() -> None:
-        config, _, flags = read_flags(arguments)
-        place = find_place(flags, os.environ)
+        given = read_flags(arguments)
+        place = find_place(given.hosts, os.environ)
         if place is not None and not under_guard:
-            command = [sys.executable, "-m", "distinctad_jax.main", *arguments]
-            codes.append(guard(command, heartbeat=flags.heartbeat))
-        elif place is not None:
-            join(place, heartbeat=flags.heartbeat, timeout=flags.join_timeout)
-            _work_together(config, flags.heartbeat)
-        else:
-            work(config)
+            command = [sys.executable, *program, *arguments]
+            codes.append(guard(command, heartbeat=given.hosts.heartbeat))
+            return
+        with listening():
+            if place is not None:
+                join(place, heartbeat=given.hosts.heartbeat, timeout=given.hosts.join_timeout)
+                _work_together(given)
+            else:
+                work(given)
 
     code = carried_out(read_and_work, debug="--debug" in arguments) or codes[-1]
     if under_guard and code:
@@ -132,16 +186,29 @@ def main(arguments: list[str]) -> int:
     return code
 
 
-def _work_together(config: ConfigDict, heartbeat: int) -> None:
+def _work_together(given: Given) -> None:
     try:
-        work(config)
+        work(given)
     except Exception as error:
         if not lost_peer(error):
             raise
-        time.sleep(heartbeat + LAST_WORDS)  # by then JAX knows which process it was, and ends this one: see `guard`
+        time.sleep(
+            given.hosts.heartbeat + LAST_WORDS
+        )  # by then JAX knows which it was, and ends this one: see `guard`
         told = (str(error).splitlines() or [""])[0]
         mend = "start the same command on all hosts again: it goes on from the last checkpoint"
         raise Stopped(f"lost contact with another process ({told})", mend=mend) from error
+
+
+def leave(code: int) -> None:
+    """Ends the process, within `LAST_EXIT` seconds even if a thread of a library hangs."""
+
+    def insist() -> None:
+        time.sleep(LAST_EXIT)
+        os._exit(code)
+
+    threading.Thread(target=insist, daemon=True).start()
+    sys.exit(code)
 
 
 def ask_for_large_pages() -> None:
@@ -158,4 +225,4 @@ def ask_for_large_pages() -> None:
 
 if __name__ == "__main__":
     ask_for_large_pages()
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

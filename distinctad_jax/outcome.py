@@ -6,9 +6,43 @@ import os
 import sys
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
+from distinctad_jax.endurance.stop import Interrupted, code_of
 from distinctad_jax.errors import Problem, printable
+
+TOLD = 5
+"""Warnings of one kind that are shown; of the rest only the number."""
+
+
+class WarnedOf(Problem):
+    """A warning where warnings are errors."""
+
+    code = 3
+
+
+class Warned:
+    """Shows each warning as a line, `warning: ...`; of those from one place in the code, the first five, and in the
+    end how many more there were. A strict one raises WarnedOf instead."""
+
+    def __init__(self, strict: bool = False):
+        self.strict, self.kinds = strict, Counter[tuple[str, int]]()
+
+    def show(self, message: Warning | str, _category: Any, file: str, line: int, *_: Any, **__: Any) -> None:
+        """In place of `warnings.showwarning`."""
+        if self.strict:
+            raise WarnedOf(str(message))
+        self.kinds[file, line] += 1
+        if self.kinds[file, line] <= TOLD:
+            print(f"warning: {printable(str(message))}", file=sys.stderr, flush=True)
+
+    def count(self) -> None:
+        """How many were not shown."""
+        more = sum(count - TOLD for count in self.kinds.values() if count > TOLD)
+        if more:
+            print(f"warning: {more} more of these kinds", file=sys.stderr, flush=True)
 
 
 def carried_out(work: Callable[[], None], *, debug: bool) -> int:
@@ -20,6 +54,8 @@ def carried_out(work: Callable[[], None], *, debug: bool) -> int:
         work()
     except Problem as problem:
         return _complain(str(problem), problem.code, debug)
+    except Interrupted as signal:
+        return _complain(str(signal), code_of(signal.number), debug)
     except KeyboardInterrupt:
         return _complain("interrupted; run the same command to go on", 130, debug)
     except MemoryError:

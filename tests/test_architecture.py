@@ -26,33 +26,46 @@ MAY_IMPORT = {
     "models": set(),
     "losses": set(),
     "checkpoints": set(),
+    "endurance": set(),
     "metrics": {"text"},
     "claims": {"metrics", "text"},
     "tracks": {"movie"},
-    "data": {"movie", "text"},
-    "training": {"checkpoints"},
+    "data": {"movie", "text", "endurance"},
+    "training": {"checkpoints", "endurance"},
     "narration": {"movie", "text", "models"},
     "drafting": {"movie", "text", "data", "tracks", "narration"},
     "voice": {"movie", "data"},
     "toycinema": {"movie"},
     "report": {"movie", "metrics", "tracks", "data"},
     "evaluation": {"metrics", "text", "data", "tracks", "movie", "models", "checkpoints"},
-    "outcome": set(),
-    "hosts": set(),
-    "main": {"recipes", "outcome", "hosts"},
+    "outcome": {"endurance"},
+    "hosts": {"endurance"},
+    "main": {"recipes", "outcome", "hosts", "endurance"},
     "__main__": {"commands"},
     "api": {"commands"},
 }
 MAY_IMPORT["recipes"] = set(MAY_IMPORT) - {"main", "outcome", "__main__", "api"}
 MAY_IMPORT["commands"] = MAY_IMPORT["recipes"] | {"recipes", "outcome", "main"}
-NO_JAX = ("movie", "text", "data", "tracks", "drafting", "voice", "toycinema", "metrics", "claims", "report")
+NO_JAX = (
+    "movie",
+    "text",
+    "data",
+    "tracks",
+    "drafting",
+    "voice",
+    "toycinema",
+    "metrics",
+    "claims",
+    "report",
+    "endurance",
+)
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 NEVER = {"torch", "tensorflow", "keras", "pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "misc"}
 LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 450, 70
 DISTRIBUTIONS = {"absl": "absl-py", "PIL": "pillow", "orbax": "orbax-checkpoint"}
 """What a module's distribution is called, where names differ by more than a hyphen."""
-OPTIONAL = {"h5py": "h5", "apache_beam": "beam"}
+OPTIONAL = {"h5py": "h5", "apache_beam": "beam", "wandb": "wandb"}
 """What is imported only where it is needed, and the extra that brings it."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))

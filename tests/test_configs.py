@@ -29,7 +29,7 @@ BROUGHT = {
 
 
 def config_of(name, size):
-    config = read_flags([config_argument(f"{name}:{size}")])[0]
+    config = read_flags([config_argument(f"{name}:{size}")]).config
     for section, fields in BROUGHT.items() if size in ("base", "large") else ():
         if section in config:
             config[section].update(fields)

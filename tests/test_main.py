@@ -14,6 +14,7 @@ from places import REPOSITORY
 
 from distinctad_jax import main as entry
 from distinctad_jax.errors import BadInput, BadResume, NonFinite, Stopped
+from distinctad_jax.files import fingerprint
 
 STAGE2 = f"--config={REPOSITORY / 'configs' / 'stage2.py'}:tiny"
 GOLDEN = REPOSITORY / "tests" / "golden"
@@ -72,7 +73,7 @@ def tree(folder):
         ([STAGE2, "--config.stage2.clips=2.5"], "--config.stage2.clips=2.5: invalid literal for int()"),
         ([STAGE2, "--config.stage2.clips"], "Missing value for flag --config.stage2.clips; "),
         ([STAGE2, "--config.stage2=3"], "--config.stage2=3: "),
-        ([STAGE2, "--config.stage2.clips=0"], "config.stage2: needs clips, frames and prompt_length >= 1"),
+        ([STAGE2, "--config.stage2.clips=0"], "config.stage2: needs clips, frames, prompt_length >= 1"),
         (
             [STAGE2, "--config.stage2.loss.form=D"],
             "config.stage2.loss.form: found 'D', needed one of 'A', 'B', 'C'; ",
@@ -172,7 +173,7 @@ def test_debug_shows_the_traceback_and_still_one_error_line(capsys, monkeypatch)
 def test_a_warning_is_one_line(capsys, monkeypatch):
     from distinctad_jax.recipes import book
 
-    monkeypatch.setattr(book, "carry_out", lambda config: warnings.warn("a cue\nwas left out", stacklevel=1))
+    monkeypatch.setattr(book, "carry_out", lambda config, choices: warnings.warn("a cue\nwas left out", stacklevel=1))
     shown = warnings.showwarning
     assert entry.main([STAGE2]) == 0
     assert capsys.readouterr().err == "warning: a cue\\nwas left out\n"
@@ -309,6 +310,10 @@ def test_weights_that_were_damaged_on_disk_are_named_before_the_first_step(fails
     change(path)
     if path.stat().st_size < size:
         path.write_bytes(path.read_bytes().ljust(size))  # an artefact of another size would be made again
+    account = path.parents[len(Path(name).parts)] / "artefact.json"
+    about = json.loads(account.read_text())
+    about["sha256"][str(path.relative_to(account.parent))] = fingerprint(path)  # as if it had been made so
+    account.write_text(json.dumps(about))
     line = fails(3, "stage1:tiny", workdir, "--config.stage1.frames=3", call=command)
     assert re.search(told, line), line
     assert (

@@ -27,9 +27,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
     """Prints the plan and returns it. Errors: BadUsage; with --strict, BadInput if something does not fit."""
     from distinctad_jax.main import read_flags
-    from distinctad_jax.recipes.chips import read_topology
+    from distinctad_jax.training.chips import read_topology
 
-    config, _, _ = read_flags([word for word in given.rest if word != "--"])
+    config = read_flags([word for word in given.rest if word != "--"]).config
     topology = read_topology(given.topology)
     # Before JAX looks for devices: nothing is computed, so the fake ones of a CPU do.
     flag = f"--xla_force_host_platform_device_count={topology.devices}"

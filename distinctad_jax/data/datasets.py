@@ -182,6 +182,7 @@ class Records:
         self._data = data_folder(self.folder, self.variant)
         check_files(about, self._data)
         self._source: Any = None
+        self._shards: list[tuple[str, int]] = []
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -216,6 +217,15 @@ class Records:
             what = f"one of the records {_brief(numbers)} cannot be read ({type(error).__name__}: {error})"
             raise BadInput(what, where=f"{self._data}:{self.split}", mend=AGAIN) from error
 
+    def home(self, row: int) -> str:
+        """Which record of which shard a row is."""
+        self._open()
+        for name, rows in self._shards:
+            if row < rows:
+                return f"record {row} of {name}"
+            row -= rows
+        raise IndexError(f"{self} has no row so high")
+
     def _open(self) -> Any:
         with self._lock:
             if self._source is None:
@@ -229,6 +239,8 @@ class Records:
                 if found != len(self):
                     what = f"{found} records in split {self.split!r}, the index lists {len(self)}"
                     raise BadInput(what, where=self._data, mend=AGAIN)
+                info = builder.info.splits[self.split]
+                self._shards = list(zip(info.filenames, info.shard_lengths, strict=True))
                 self._source = source
             return self._source
 

@@ -8,7 +8,9 @@ seconds to start and a copy of each batch; they pay on hosts with many cores.
 
 from __future__ import annotations
 
+import re
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,7 +22,8 @@ from jaxtyping import UInt8
 
 from distinctad_jax.data.datasets import ClipRecord, Records
 from distinctad_jax.data.windows import Arrays, Features, WindowMaker, WindowShape, frame_choice
-from distinctad_jax.errors import BadInput
+from distinctad_jax.endurance.orphans import DiesWithParent
+from distinctad_jax.errors import BadEnvironment, BadInput
 from distinctad_jax.movie.window import PADDING, evaluation_windows, training_windows
 from distinctad_jax.text.distinct import DistinctConfig
 from distinctad_jax.text.prompt import NamesConfig
@@ -29,6 +32,7 @@ from distinctad_jax.text.tokenizers import Tokenizer, clip_ids, clip_words_real
 THREADS = 4
 SHUFFLES = ("window", "movie")
 PLAIN_RULE = DistinctConfig()
+MOST_BAD = 0.001  # of the clips; one may always be
 NEIGHBOURHOOD = 8  # clips of one movie nearer than this look alike
 
 
@@ -81,8 +85,13 @@ class Batches:
             mine = self._plan[self.step * self._batch + self._host :: self._hosts]
             made = mine.batch(self._batch // self._hosts, drop_remainder=True, batch_fn=self._make)
             stream = made.to_iter_dataset(self._reading)
-            self._stream = iter(stream.mp_prefetch(self._processes) if self._processes else stream)
-        batch = next(self._stream)
+            if self._processes:
+                stream = stream.mp_prefetch(self._processes, worker_init_fn=DiesWithParent())
+            self._stream = iter(stream)
+        try:
+            batch = next(self._stream)
+        except RuntimeError as error:
+            raise _told(error) from error
         self.step += 1
         return batch
 
@@ -102,6 +111,16 @@ class Batches:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+
+
+def _told(error: RuntimeError) -> Exception:
+    """The error, or what it says of a worker that is gone."""
+    ended = re.search(r"terminated unexpectedly with exit code (-?\d+)", str(error))
+    if ended is None:
+        return error
+    code = int(ended[1])
+    how = f"was killed (signal {-code}), likely out of memory" if code < 0 else f"ended with code {code}"
+    return BadEnvironment(f"a data worker {how}", where="workers", mend="lower workers or the batch")
 
 
 def _drawn(seed: int | None) -> np.random.Generator | None:
@@ -193,10 +212,13 @@ class MovieOrder(EpochOrder):
 class _ClipMaker:
     """Makes the arrays of one clip for Stage I; texts are encoded once, at the start."""
 
-    def __init__(self, records: Records, tokenizer: Tokenizer, frames: int, image_size: int, length: int):
+    def __init__(
+        self, records: Records, tokenizer: Tokenizer, frames: int, image_size: int, length: int, skips: bool = False
+    ):
         if min(frames, image_size) < 1:
             raise ValueError(f"a clip needs frames and image_size >= 1, got {frames} and {image_size}")
         self._records, self._frames, self._size = records, frames, image_size
+        self._skips, self._bad = skips, set[int]()
         self._features = Features(records, frames) if records.variant == "features" else None
         texts = [entry.text for entry in records.index]
         self._ids = clip_ids(tokenizer, texts, length)
@@ -206,9 +228,10 @@ class _ClipMaker:
         self.truncated = sum(len(found) > length - 2 for found in tokenizer.encode_all(texts))
 
     def batch(self, items: Sequence[tuple[int, int | None]]) -> Arrays:
-        """The arrays of some clips, each a row and what its frames are drawn with."""
+        """The arrays of some clips, each a row and what its frames are drawn with; where examples may be skipped, the
+        next clip that is sound stands in for one whose pictures are damaged."""
         rows = np.array([row for row, _ in items])
-        seen = self._pixels(items) if self._features is None else self._vectors(self._features, rows)
+        seen = self._pixels(items, rows) if self._features is None else self._vectors(self._features, rows)
         return {
             **seen,
             "text_ids": self._ids[rows],
@@ -217,17 +240,42 @@ class _ClipMaker:
             "same_text": self._same[rows],
         }
 
-    def _pixels(self, items: Sequence[tuple[int, int | None]]) -> Arrays:
+    def _pixels(self, items: Sequence[tuple[int, int | None]], rows: np.ndarray) -> Arrays:
+        """Also writes into `rows` whose pictures these are."""
         frames = np.empty((len(items), self._frames, self._size, self._size, 3), np.uint8)
         real = np.zeros((len(items), self._frames), bool)
-        source = f"{self._records.folder}:{self._records.split}"
         for place, (row, seed) in enumerate(items):
+            rows[place], count = self._decoded(row, seed, frames[place])
+            frames[place, count:] = 0
+            real[place, :count] = True
+        return {"frames": frames, "frames_real": real}
+
+    def _decoded(self, row: int, seed: int | None, out: np.ndarray) -> tuple[int, int]:
+        """Decodes the frames of a row, or of the next one that is sound; which one it was, and how many."""
+        source = f"{self._records.folder}:{self._records.split}"
+        while True:
             clip = self._records.get([row])[0]
             chosen = frame_choice(len(clip.frames or ()), self._frames, _drawn(seed)).tolist()
-            decode_frames(clip, self._size, chosen=chosen, source=source, out=frames[place])
-            frames[place, len(chosen) :] = 0
-            real[place, : len(chosen)] = True
-        return {"frames": frames, "frames_real": real}
+            try:
+                decode_frames(clip, self._size, chosen=chosen, source=source, out=out)
+            except BadInput as error:
+                where = f"{self._records.home(row)}, {error.where}"
+                problem = BadInput(error.what, where=where, mend=error.mend)
+                if not self._skips:
+                    raise problem from None
+                self._skip(row, problem)
+                row = (row + 1) % len(self._records)
+            else:
+                return row, len(chosen)
+
+    def _skip(self, row: int, problem: BadInput) -> None:
+        if row in self._bad:
+            return
+        self._bad.add(row)
+        if len(self._bad) > max(MOST_BAD * len(self._records), 1):
+            what = f"{problem.what}; {len(self._bad)} of {len(self._records)} clips are bad, {MOST_BAD:.1%} may be"
+            raise BadInput(what, where=problem.where, mend=problem.mend) from problem
+        warnings.warn(f"{problem.where}: {problem.what}; the next clip stands in for it", stacklevel=2)
 
     def _vectors(self, features: Features, rows: np.ndarray) -> Arrays:
         vectors, real = features.get(rows.tolist())
@@ -278,6 +326,7 @@ def clip_batches(
     seed: int,
     augment_shift: bool = False,
     spread: bool = True,
+    skip_bad: bool = False,
     host: int = 0,
     hosts: int = 1,
     threads: int = THREADS,
@@ -292,11 +341,12 @@ def clip_batches(
       augment_shift: where a record holds more frames than wanted, a random one of each segment, not the middle one.
       spread: neighbours in a movie keep out of each other's batch, as far as possible (see `SpreadOrder`); identical
         texts may still meet, that is what `same_text` is for.
+      skip_bad: a clip with damaged pictures is warned of and replaced by the next one, one in a thousand at most.
       host, hosts: which process this is, of how many; `batch` counts clips over all of them.
       workers: processes that read and decode; 0 does it in threads of this one.
     Errors: BadInput, on `next`, if a stored frame is no JPEG or not of `image_size`.
     """
-    maker = _ClipMaker(records, tokenizer, frames, image_size, text_length)
+    maker = _ClipMaker(records, tokenizer, frames, image_size, text_length, skip_bad)
     count = len(records)
     order = SpreadOrder(list(records.movies.values()), batch, seed) if spread else EpochOrder(count, seed)
     dataset = grain.MapDataset.range(count).seed(seed).repeat().map_with_index(order)

@@ -7,21 +7,25 @@ happened. The child dies with its guard.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from typing import IO
 
+from distinctad_jax.endurance.orphans import die_with
+from distinctad_jax.endurance.stop import TOGETHER, code_of, told
 from distinctad_jax.errors import BadEnvironment, Problem, Stopped, printable
 
 MARK = "DISTINCTAD_GUARD"
 """Set for the child: the process id of its guard."""
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+GRACE = 100.0
+"""Seconds to save and stop in; launchers give 120."""
 LOST = re.compile(
     r"coordination_service|CoordinationService|JAX distributed service|preemption_sync_manager|sending heartbeats"
 )
@@ -36,8 +40,7 @@ def guarded() -> bool:
     if MARK not in os.environ:
         return False
     guard = int(os.environ.pop(MARK))
-    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != guard:  # it died before we asked
+    if not die_with(guard):  # it died before we asked
         os._exit(Stopped.code)
     return True
 
@@ -47,7 +50,8 @@ def guard(command: Sequence[str], *, heartbeat: int) -> int:
     environment = {**os.environ, MARK: str(os.getpid())}
     # A session of its own: a signal for the whole group would reach it twice.
     child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
-    before = {number: signal.signal(number, lambda got, _: child.send_signal(got)) for number in PASSED_ON}
+    asked = _Asked(child)
+    before = {number: signal.signal(number, asked) for number in PASSED_ON}
     log = _Log()
     assert child.stderr is not None
     reader = threading.Thread(target=log.read, args=(child.stderr,), daemon=True)
@@ -59,11 +63,38 @@ def guard(command: Sequence[str], *, heartbeat: int) -> int:
     if code >= 0:
         log.tell()
         return code
+    if asked.killed:
+        print(f"error: {told(asked.number)}", file=sys.stderr, flush=True)
+        return code_of(asked.number)
     problem = log.problem(-code, heartbeat)
     if not isinstance(problem, Stopped):
         log.tell()
     print(f"error: {printable(str(problem))}", file=sys.stderr, flush=True)
     return problem.code
+
+
+class _Asked:
+    """Passes signals on to a child. One that asks it a second time to end, but not in one breath, kills it, and so
+    does the first one when its time is over."""
+
+    def __init__(self, child: subprocess.Popen[bytes]):
+        self.child, self.first, self.number, self.killed = child, 0.0, 0, False
+
+    def __call__(self, number: int, _frame: object) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT):
+            if self.first and time.monotonic() - self.first > TOGETHER:
+                self._kill()
+            if self.first:
+                return
+            self.first, self.number = time.monotonic(), number
+            late = threading.Timer(GRACE, self._kill)
+            late.daemon = True
+            late.start()
+        self.child.send_signal(number)
+
+    def _kill(self) -> None:
+        self.killed = self.child.poll() is None
+        self.child.kill()
 
 
 def lost_peer(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import secrets
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from distinctad_jax.config import build
+from distinctad_jax.endurance.choices import USUAL, Choices
+from distinctad_jax.endurance.lock import WorkdirLock
 from distinctad_jax.errors import BadUsage
 from distinctad_jax.hosts.board import Board
 from distinctad_jax.recipes import (
@@ -79,20 +82,29 @@ def read_spec(config: ConfigDict) -> tuple[str, Spec, Path, MeshConfig]:
     return common.recipe, Spec(common.seed, sections), Path(common.workdir), common.mesh
 
 
-def carry_out(config: ConfigDict) -> Artefact:
-    """Makes what the config's recipe makes, and first what that needs."""
+def carry_out(config: ConfigDict, choices: Choices = USUAL) -> Artefact:
+    """Makes what the config's recipe makes, and first what that needs. One job at a time works in a workdir."""
     name, spec, workdir, mesh = read_spec(config)
     # Probes and ablations compile the same programs again: keep them, where the user keeps such or beside the rest.
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue] (made at run time)
         jax.config.update("jax_compilation_cache_dir", str(workdir.absolute() / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     if jax.process_count() == 1:
-        return Workshop(workdir, RECIPES, make_mesh(mesh), Voice()).make(name, spec)
+        with contextlib.ExitStack() as held:
+            lock = WorkdirLock(workdir)
+            workshop = Workshop(
+                workdir, RECIPES, make_mesh(mesh), Voice(), choices=choices, hold=lambda: held.enter_context(lock)
+            )
+            return workshop.make(name, spec)
     # Stale files of an earlier job must not be taken for this one's.
     job = int(multihost_utils.broadcast_one_to_all(np.uint32(secrets.randbits(32))))
     board = Board(workdir.absolute() / ".hosts" / f"{job:08x}", jax.process_index(), jax.process_count())
-    workshop = Workshop(workdir, RECIPES, make_mesh(mesh), Voice(quiet=not board.leads), board)
-    made = workshop.make(name, spec)
-    multihost_utils.sync_global_devices("finished")
-    board.close()
-    return made
+    with contextlib.ExitStack() as held:
+        lock, voice = WorkdirLock(workdir), Voice(quiet=not board.leads)
+        workshop = Workshop(
+            workdir, RECIPES, make_mesh(mesh), voice, board, choices, hold=lambda: held.enter_context(lock)
+        )
+        made = workshop.make(name, spec)
+        multihost_utils.sync_global_devices("finished")
+        board.close()
+        return made

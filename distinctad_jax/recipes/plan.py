@@ -31,11 +31,12 @@ from distinctad_jax.models.llama import LLAMA_PRESETS
 from distinctad_jax.models.narrator import Narrator
 from distinctad_jax.models.towers import TEXT_PRESETS, VISION_PRESETS, TextConfig, VisionConfig
 from distinctad_jax.recipes.book import RECIPES, read_spec
-from distinctad_jax.recipes.chips import GIB, Slice
 from distinctad_jax.recipes.exchange import language_config
 from distinctad_jax.recipes.pretrain import PretrainConfig, aligner_config
 from distinctad_jax.recipes.stage1 import Stage1Config, adapted_config, learners, matching_task
 from distinctad_jax.recipes.stage2 import LEARNS, Stage2Config, narration_task, narrator_config
+from distinctad_jax.training.chips import GIB, Slice
+from distinctad_jax.training.flops import matrix_flops
 from distinctad_jax.training.loop import TrainingConfig
 from distinctad_jax.training.mesh import batch_sharding, make_mesh, row_devices, tree_shardings
 from distinctad_jax.training.optimiser import make_optimiser
@@ -290,25 +291,6 @@ def _bytes(tree: Any) -> int:
 
 def _whole_bytes(tree: Any) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-
-
-def matrix_flops(jaxpr: Any) -> float:
-    """Floating-point operations of all matrix products of a program, loops counted as often as they run; a loop whose
-    length is not known counts once, a branch as its dearest."""
-    total = 0.0
-    for equation in jaxpr.eqns:
-        name, given = equation.primitive.name, equation.params
-        if name == "dot_general":
-            (contracted, _), _ = given["dimension_numbers"]
-            left = equation.invars[0].aval.shape
-            total += 2.0 * math.prod(equation.outvars[0].aval.shape) * math.prod(left[axis] for axis in contracted)
-        elif name == "cond":
-            total += max(matrix_flops(branch.jaxpr) for branch in given["branches"])
-        else:
-            inner = [value for key, value in given.items() if hasattr(value, "eqns") or hasattr(value, "jaxpr")]
-            times = given["length"] if name == "scan" else 1
-            total += times * sum(matrix_flops(getattr(value, "jaxpr", value)) for value in inner)
-    return total
 
 
 def step_seconds(

@@ -196,7 +196,7 @@ def _train_towers(
         parts = fit(
             training,
             run.folder / "aligner",
-            run=run.key,
+            journey=run.journey("aligner"),
             seed=run.seed,
             make=lambda: Aligner(config, rngs=nnx.Rngs(run.seed)),
             learns=lambda path: True,
@@ -204,6 +204,7 @@ def _train_towers(
             batches=batches,
             mesh=run.mesh,
             progress=bar,
+            say=run.voice.say,
         )
     if run.leads:
         keep(run.folder / "aligner", Brought(config, parts.learned, words))
@@ -240,7 +241,7 @@ def _train_language(sizes: Sizes, training: TrainingConfig, run: Run, captions: 
         parts = fit(
             training,
             run.folder / "language",
-            run=run.key,
+            journey=run.journey("language"),
             seed=run.seed,
             make=lambda: Gpt2(config, rngs=nnx.Rngs(run.seed)),
             learns=lambda path: True,
@@ -248,6 +249,7 @@ def _train_language(sizes: Sizes, training: TrainingConfig, run: Run, captions: 
             batches=batches,
             mesh=run.mesh,
             progress=bar,
+            say=run.voice.say,
         )
     if run.leads:
         keep(run.folder / "language", Brought(config, parts.learned, pieces))

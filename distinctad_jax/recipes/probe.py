@@ -206,7 +206,7 @@ def reconstruct(
         parts = fit(
             settings.training,
             folder,
-            run=f"{run.key}/{arm}",
+            journey=run.journey(folder.name),
             seed=run.seed,
             make=lambda: Reconstructor(config, rngs=nnx.Rngs(run.seed)),
             learns=lambda path: True,
@@ -215,6 +215,7 @@ def reconstruct(
             mesh=run.mesh,
             progress=bar,
             start=language.weights.under("language/"),
+            say=run.voice.say,
         )
     return _say(put_together(parts), asked - centre, settings, language.tokenizer)
 

@@ -13,6 +13,7 @@ from distinctad_jax.checkpoints.weights import save_weights
 from distinctad_jax.config import plain, refused
 from distinctad_jax.data.datasets import Records
 from distinctad_jax.data.pipeline import clip_batches
+from distinctad_jax.endurance.facts import harmless
 from distinctad_jax.files import write_json
 from distinctad_jax.losses.matching import MOST_CELLS, frame_word_matching, global_matching, pool_frames
 from distinctad_jax.models.aligner import Aligner, AlignerConfig
@@ -69,7 +70,7 @@ class Stage1Config:
     adapter_width: int = 512
     dtype: Literal["float32", "bfloat16"] = "float32"
     remat: bool = False
-    workers: int = 0
+    workers: int = harmless(0)
 
     def __post_init__(self):
         if min(self.frames, self.last_n, self.lora_rank, self.adapter_width) < 1 or self.workers < 0:
@@ -152,6 +153,7 @@ def run(settings: Stage1Config, run: Run) -> dict[str, Any]:
         seed=run.seed,
         augment_shift=True,
         workers=settings.workers,
+        skip_bad=run.choices.on_bad_example == "skip",
         host=jax.process_index(),
         hosts=jax.process_count(),
     )
@@ -159,7 +161,7 @@ def run(settings: Stage1Config, run: Run) -> dict[str, Any]:
         parts = fit(
             settings.training,
             run.folder / "aligner",
-            run=run.key,
+            journey=run.journey("aligner"),
             seed=run.seed,
             make=lambda: Aligner(config, rngs=nnx.Rngs(run.seed)),
             learns=learners(settings, config.vision.layers),
@@ -167,6 +169,7 @@ def run(settings: Stage1Config, run: Run) -> dict[str, Any]:
             batches=batches,
             mesh=run.mesh,
             progress=bar,
+            say=run.voice.say,
             start=before.weights,
         )
     folder = run.folder / "aligner"
@@ -184,4 +187,4 @@ def needs(settings: Stage1Config) -> dict[str, Need]:
     return {"pretrain": Need("pretrain"), "pack": Need("pack")}
 
 
-RECIPE = Recipe("stage1", Stage1Config, run, needs, together=True, pace=("workers",))
+RECIPE = Recipe("stage1", Stage1Config, run, needs, together=True)

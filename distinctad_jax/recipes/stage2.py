@@ -14,6 +14,7 @@ from distinctad_jax.config import plain, refused
 from distinctad_jax.data.datasets import Records
 from distinctad_jax.data.features import Provenance
 from distinctad_jax.data.pipeline import window_batches
+from distinctad_jax.endurance.facts import harmless
 from distinctad_jax.files import write_json
 from distinctad_jax.losses.captioning import next_word
 from distinctad_jax.losses.distinctive import distinctive_bag, distinctive_words, unlikely_context
@@ -92,7 +93,7 @@ class Stage2Config:
     dtype: Literal["float32", "bfloat16"] = "float32"
     remat: bool = False
     shuffle: Literal["window", "movie"] = "window"
-    workers: int = 0
+    workers: int = harmless(0)
 
     def __post_init__(self):
         if min(self.clips, self.frames, self.text_length - 1, self.prompt_length) < 1 or self.workers < 0:
@@ -218,7 +219,7 @@ def run(settings: Stage2Config, run: Run) -> dict[str, Any]:
         parts = fit(
             settings.training,
             run.folder / "narrator",
-            run=run.key,
+            journey=run.journey("narrator"),
             seed=run.seed,
             make=lambda: Narrator(config, rngs=nnx.Rngs(run.seed)),
             learns=lambda path: re.search(pattern, path) is not None,
@@ -227,6 +228,7 @@ def run(settings: Stage2Config, run: Run) -> dict[str, Any]:
             mesh=run.mesh,
             progress=bar,
             start=language.weights.under("language/"),
+            say=run.voice.say,
         )
     folder = run.folder / "narrator"
     if run.leads:
@@ -243,4 +245,4 @@ def needs(settings: Stage2Config) -> dict[str, Need]:
     return {"pretrain": Need("pretrain"), "extract": Need("extract")}
 
 
-RECIPE = Recipe("stage2", Stage2Config, run, needs, version=2, together=True, pace=("workers",))
+RECIPE = Recipe("stage2", Stage2Config, run, needs, version=2, together=True)

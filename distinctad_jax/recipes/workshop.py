@@ -14,7 +14,7 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,14 +22,22 @@ import jax
 from jax.sharding import Mesh
 
 import distinctad_jax
-from distinctad_jax.config import plain
+from distinctad_jax.config import keyed, plain, unkeyed
+from distinctad_jax.endurance.choices import USUAL, Choices
 from distinctad_jax.errors import BadEnvironment, BadInput, BadUsage
-from distinctad_jax.files import fingerprint, glance, read_json, write_json
+from distinctad_jax.files import glance, read_json, write_json
 from distinctad_jax.hosts.board import Board
 from distinctad_jax.recipes.console import Voice
+from distinctad_jax.recipes.countdown import Countdown, seconds_spent
+from distinctad_jax.recipes.resuming import MADE, REMADE, Vault, compare, refuse_changed, unfinished
+from distinctad_jax.training.journey import Branch, Journey
+from distinctad_jax.training.logbook import BATCHES, LOG, SESSIONS
+from distinctad_jax.training.replay import NAME as NONFINITE
 
-KEPT_WHEN_UNFINISHED = ("checkpoints", "log.jsonl", "events", ".records.partial")
+KEPT_WHEN_UNFINISHED = ("checkpoints", LOG, BATCHES, SESSIONS, "events", "profile", NONFINITE, ".records.partial")
 """What an interrupted run leaves to go on from; the rest of an unfinished artefact is made again."""
+SHARD = ".array_record-"
+"""In the names of files of records."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +99,10 @@ class Artefact(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What a recipe is given to work with; of several processes that run it together, one `leads` and writes."""
+    """What a recipe is given to work with; of several processes that run it together, one `leads` and writes.
+
+    facts: all that it depends on, to be kept with its checkpoints. beside: an unfinished run to branch from.
+    """
 
     folder: Path
     key: str
@@ -100,6 +111,15 @@ class Run(NamedTuple):
     mesh: Mesh
     voice: Voice
     leads: bool = True
+    choices: Choices = USUAL
+    facts: Mapping[str, Any] = {}
+    beside: str | None = None
+
+    def journey(self, name: str) -> Journey:
+        """Of the training in `folder/name`."""
+        beside = Path(self.beside) if self.beside else None
+        branch = Branch(beside / name, f"{beside.name}/{name}") if beside else None
+        return Journey(f"{self.key}/{name}", self.facts, self.choices, branch)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +134,6 @@ class Recipe:
     version: raised when the code changes what comes out.
     keyed: False if there is one folder for all keys, `workdir/recipe`.
     together: whether all processes run it, as training does; else process 0 makes it and the others wait.
-    pace: settings that say how fast it is made and not what comes out: no part of the key.
     seed: settings -> a seed of its own in place of the config's, or None. What has one is the same in all seeds.
     always: whether it is made again each time, for it is quick and its files are copied elsewhere.
     counts_down: whether it says, as what it needs gets made, how many artefacts and how much time are left.
@@ -129,7 +148,6 @@ class Recipe:
     keyed: bool = True
     glances: Callable[[Any], tuple[Path, ...]] = lambda settings: ()
     together: bool = False
-    pace: tuple[str, ...] = ()
     seed: Callable[[Any], int | None] = lambda settings: None
     always: bool = False
     counts_down: bool = False
@@ -139,42 +157,45 @@ class Workshop:
     """Makes artefacts, those they need first, and none twice.
 
     With several processes, `board` is where they agree: process 0 looks at files, decides what is kept and what made,
-    and writes; the others follow it step by step, and run a recipe with it if it is made together.
+    and writes; the others follow it step by step, and run a recipe with it if it is made together. `hold` is called
+    once, before anything is written.
     """
 
     def __init__(
-        self, root: Path, recipes: Mapping[str, Recipe], mesh: Mesh, voice: Voice, board: Board | None = None
+        self,
+        root: Path,
+        recipes: Mapping[str, Recipe],
+        mesh: Mesh,
+        voice: Voice,
+        board: Board | None = None,
+        choices: Choices = USUAL,
+        hold: Callable[[], Any] = lambda: None,
     ):
         self.root, self.recipes, self.mesh, self.voice = root, recipes, mesh, voice
-        self.board = board or Board()
+        self.board, self.choices = board or Board(), choices
         self.made: dict[tuple[str, str], Artefact] = {}
         self.countdown: Countdown | None = None
+        self.vault, self.asked = Vault(), set[Path]()
+        self._hold: Callable[[], Any] | None = hold
 
-    def unmade(self, name: str, spec: Spec) -> dict[tuple[str, str], None]:
-        """(recipe, key) of all that has to be made for an artefact, each once, in order."""
+    def facts(self, name: str, spec: Spec) -> dict[str, Any]:
+        """All that the artefact depends on."""
         recipe, settings = self.recipes[name], spec.section(name)
-        key = self.key(name, spec)
-        folder = self.root / name / key if recipe.keyed else self.root / name
-        if (name, key) in self.made or (not recipe.always and (folder / "artefact.json").is_file()):
-            return {}
-        found: dict[tuple[str, str], None] = {}
-        for need in recipe.needs(settings).values():
-            found |= self.unmade(need.recipe, need.of(spec))
-        return found | {(name, key): None}
+        return {
+            "recipe": name,
+            "version": recipe.version,
+            "settings": keyed(settings),
+            "seed": spec.seed if recipe.seed(settings) is None else recipe.seed(settings),
+            "inputs": [self.vault.fingerprint(path) for path in recipe.inputs(settings)],
+            "glances": [(path.name, glance(path)) for path in recipe.glances(settings)],
+            "needs": {
+                label: self.facts(need.recipe, need.of(spec)) for label, need in recipe.needs(settings).items()
+            },
+        }
 
     def key(self, name: str, spec: Spec) -> str:
         """The hash of all that the artefact depends on."""
-        recipe, settings = self.recipes[name], spec.section(name)
-        facts = {
-            "recipe": name,
-            "version": recipe.version,
-            "settings": {key: value for key, value in plain(settings).items() if key not in recipe.pace},
-            "seed": spec.seed if recipe.seed(settings) is None else recipe.seed(settings),
-            "inputs": [fingerprint(path) for path in recipe.inputs(settings)],
-            "glances": [(path.name, glance(path)) for path in recipe.glances(settings)],
-            "needs": {label: self.key(need.recipe, need.of(spec)) for label, need in recipe.needs(settings).items()},
-        }
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        return _key(self.facts(name, spec))
 
     def make(self, name: str, spec: Spec) -> Artefact:
         """The artefact of `name`, kept if it is finished, made if not, after all that it needs."""
@@ -182,20 +203,88 @@ class Workshop:
         key = self.board.agree(lambda: self.key(name, spec))
         if (name, key) in self.made:
             return self.made[name, key]
-        folder = self.root / name / key if recipe.keyed else self.root / name
-        results = None if recipe.always else self.board.agree(lambda: _finished(folder, key, self.voice))
+        folder = self._folder(recipe, key)
+        results = self._found(recipe, folder, key)
+        if results is None and self._hold is not None:
+            hold, self._hold = self._hold, None
+            self.board.agree(lambda: bool(hold()))
+            self.board.agree(lambda: self._look_ahead(name, spec))
+            results = self._found(recipe, folder, key)  # by the job that held it before
         if results is None:
             if recipe.counts_down:
-                self.countdown = Countdown(self.unmade(name, spec), _spent(self.root, self.recipes))
+                known = [each for each, recipe in self.recipes.items() if recipe.keyed]
+                self.countdown = Countdown(self.unmade(name, spec), seconds_spent(self.root, known))
             needs = {label: self.make(need.recipe, need.of(spec)) for label, need in recipe.needs(settings).items()}
             own = recipe.seed(settings)
             seed = spec.seed if own is None else own
-            run = Run(folder, key, seed, needs, self.mesh, self.voice, self.board.leads)
-            results = self._make(recipe, settings, run)
+            run = Run(folder, key, seed, needs, self.mesh, self.voice, self.board.leads, self.choices)
+            facts = self.board.agree(lambda: self._begun_with(recipe, settings, spec, run))
+            results = self._make(recipe, settings, run._replace(**facts))
         else:
             self.voice.say(f"{name}: kept, {folder}")
         self.made[name, key] = Artefact(folder, key, results)
         return self.made[name, key]
+
+    def _found(self, recipe: Recipe, folder: Path, key: str) -> dict[str, Any] | None:
+        return None if recipe.always else self.board.agree(lambda: _finished(folder, key, self.voice))
+
+    def unmade(self, name: str, spec: Spec) -> dict[tuple[str, str], None]:
+        """(recipe, key) of all that has to be made for an artefact, each once, what it needs first."""
+        asked = [(recipe.name, _key(facts)) for recipe, facts, _ in self._asked(name, spec)]
+        return {one: None for one in reversed(asked) if one not in self.made}
+
+    def _look_ahead(self, name: str, spec: Spec) -> None:
+        """Before anything is made for it: errors as `_beside`, also of what is needed on the way."""
+        asked = list(self._asked(name, spec))
+        self.asked = {folder for _, _, folder in asked}
+        for recipe, facts, _ in asked:
+            self._beside(recipe, facts)
+
+    def _asked(self, name: str, spec: Spec) -> Iterator[tuple[Recipe, dict[str, Any], Path]]:
+        """All that has to be made, with its facts and its folder."""
+        recipe, facts = self.recipes[name], self.facts(name, spec)
+        folder = self._folder(recipe, _key(facts))
+        if recipe.always or not (folder / MADE).is_file():
+            yield recipe, facts, folder
+            for need in recipe.needs(spec.section(name)).values():
+                yield from self._asked(need.recipe, need.of(spec))
+
+    def _beside(self, recipe: Recipe, facts: Mapping[str, Any]) -> Path | None:
+        """The unfinished training of other settings to branch from, where this one has not begun.
+
+        Errors: BadResume if there is one, and a branch is not asked for.
+        """
+        folder = self._folder(recipe, _key(facts))
+        if not recipe.together or unfinished(folder) is not None:
+            return None
+        return refuse_changed(folder, facts, self.choices.branch_from, self.asked)
+
+    def _folder(self, recipe: Recipe, key: str) -> Path:
+        return self.root / recipe.name / key if recipe.keyed else self.root / recipe.name
+
+    def _begun_with(self, recipe: Recipe, settings: Any, spec: Spec, run: Run) -> dict[str, Any]:
+        """Facts and branch of a run, after a look at what it needs and at what was begun before.
+
+        Errors: BadInput if a file that it needs is not what was made; BadResume if an unfinished training is of other
+          settings or data.
+        """
+        data = {label: self.vault.contents(need.folder) for label, need in run.needs.items()}
+        dependent = self.facts(recipe.name, spec)
+        facts = {
+            **dependent,
+            "data": data,
+            "harmless": unkeyed(settings),
+            "place": {"mesh": {axis: int(size) for axis, size in self.mesh.shape.items()}, **_place()},
+        }
+        facts = json.loads(json.dumps(facts))  # as it will be read
+        found = unfinished(run.folder) if recipe.together else None
+        if found is not None:
+            compare(found, facts, self.voice.say)
+        beside = self._beside(recipe, dependent)
+        if self.choices.verify:
+            for label, need in run.needs.items():
+                self.vault.check(need.folder, data[label])
+        return {"facts": facts, "beside": str(beside) if beside else None}
 
     def _make(self, recipe: Recipe, settings: Any, run: Run) -> dict[str, Any]:
         goes_on = self.board.agree(lambda: _clear(run.folder, all_ours=recipe.keyed))
@@ -220,8 +309,9 @@ class Workshop:
 
     def _account(self, recipe: Recipe, settings: Any, run: Run, results: dict[str, Any], seconds: float) -> None:
         files = sorted(path for path in run.folder.rglob("*") if path.is_file())
+        kept = [path for path in files if not set(path.relative_to(run.folder).parts) & set(KEPT_WHEN_UNFINISHED)]
         write_json(
-            run.folder / "artefact.json",
+            run.folder / MADE,
             {
                 "recipe": recipe.name,
                 "key": run.key,
@@ -232,41 +322,20 @@ class Workshop:
                 "seconds": round(seconds, 1),
                 "made_by": provenance(),
                 "files": {str(path.relative_to(run.folder)): path.stat().st_size for path in files},
+                "sha256": {str(path.relative_to(run.folder)): self.vault.anew(path) for path in kept},
             },
         )
 
 
-class Countdown:
-    """How much time is left, from how long artefacts of the same recipe took: before, in this folder, or now."""
-
-    def __init__(self, unmade: Mapping[tuple[str, str], None], spent: Mapping[str, list[float]]):
-        self.unmade, self.spent = dict(unmade), {name: list(times) for name, times in spent.items()}
-        self.all = len(unmade)
-
-    def past(self, name: str, key: str, seconds: float) -> str:
-        """Hears that an artefact is made; tells what is left, or nothing if it was the last."""
-        self.unmade.pop((name, key), None)
-        self.spent.setdefault(name, []).append(seconds)
-        if not self.unmade:
-            return ""
-        known = {name: sum(times) / len(times) for name, times in self.spent.items()}
-        typical = sum(known.values()) / len(known)
-        left = sum(known.get(name, typical) for name, _ in self.unmade)
-        guessed = sorted({name for name, _ in self.unmade} - set(known))
-        doubt = f" (no {', '.join(guessed)} timed yet)" if guessed else ""
-        return f"{self.all - len(self.unmade)} of {self.all} made, about {left / 60:.0f} min left{doubt}"
+def _key(facts: Mapping[str, Any]) -> str:
+    counted = {**facts, "needs": {label: _key(need) for label, need in facts["needs"].items()}}
+    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _spent(root: Path, recipes: Mapping[str, Recipe]) -> dict[str, list[float]]:
-    """Seconds of finished artefacts in a folder, by recipe."""
-    found: dict[str, list[float]] = {}
-    for name, recipe in recipes.items():
-        for path in sorted((root / name).glob("*/artefact.json")) if recipe.keyed else ():
-            try:
-                found.setdefault(name, []).append(float(read_json(path)["seconds"]))
-            except (BadInput, KeyError, TypeError, ValueError):
-                continue  # what is broken is made again, and timed then
-    return found
+def _place() -> dict[str, Any]:
+    """On what bits depend beside all else."""
+    device = jax.devices()[0]
+    return {"devices": f"{jax.device_count()} x {device.device_kind}", "processes": jax.process_count()}
 
 
 def provenance() -> dict[str, Any]:
@@ -299,7 +368,7 @@ def _commit() -> str:
 
 def _finished(folder: Path, key: str, voice: Voice) -> dict[str, Any] | None:
     """The results of a finished artefact."""
-    path = folder / "artefact.json"
+    path = folder / MADE
     if not path.is_file():
         return None
     try:
@@ -308,10 +377,14 @@ def _finished(folder: Path, key: str, voice: Voice) -> dict[str, Any] | None:
             return None
         files, results = dict(about["files"]), about["results"]
     except (BadInput, KeyError, TypeError, ValueError):
-        files, results = {path.name: -1}, {}
+        about, files, results = {}, {path.name: -1}, {}
     for name, size in files.items():
         path = folder / name
         if not path.is_file() or path.stat().st_size != size:
+            if SHARD in name:  # slow to make: not unasked
+                found = f"{path.stat().st_size} bytes" if path.is_file() else "nothing"
+                what = f"found {found}, {about['recipe']} made {size} bytes"
+                raise BadInput(what, where=path, mend=f"remove {folder}: {REMADE}")
             voice.say(f"{path} is missing or has changed, so all in its folder is made again")
             return None
     return results
@@ -324,9 +397,9 @@ def _clear(folder: Path, all_ours: bool) -> bool:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        finished = (folder / "artefact.json").is_file()
+        finished = (folder / MADE).is_file()
         if not all_ours:
-            (folder / "artefact.json").unlink(missing_ok=True)
+            (folder / MADE).unlink(missing_ok=True)
             return False
         _sweep(folder, () if finished else KEPT_WHEN_UNFINISHED)
         return any(path.name.isdigit() for path in folder.rglob("checkpoints/*"))

@@ -160,6 +160,7 @@ def make_train_step(
 ) -> Step:
     """Returns jitted `step(state, batch) -> (state, metrics)`; the old state is donated.
 
+    A step whose loss, gradient or update is no finite number changes nothing but the step's number; `finite` tells.
     With `pieces` > 1 a batch is encoded in that many pieces, the loss is taken over all rows at once, and its
     gradient is carried back piece by piece: memory of one piece, and the same gradient as the whole batch, also for
     a loss in which rows meet. Source: GradCache (arXiv 2101.06983).
@@ -175,8 +176,14 @@ def make_train_step(
         loss, metrics, buffers, grads = gradient(Taught(task, whole, mesh), state, batch, key)
         grads = jax.lax.with_sharding_constraint(grads, shardings.learned)
         updates, moments = optimiser.update(grads, state.moments, state.learned)
-        learned = optax.apply_updates(state.learned, updates)
-        metrics = {**metrics, "loss": loss, "grad_norm": optax.tree.norm(grads)}
+        norms = {"grad_norm": optax.tree.norm(grads), "update_norm": optax.tree.norm(updates)}
+        finite = jnp.isfinite(jnp.stack([loss, *norms.values()])).all()
+        moved = (optax.apply_updates(state.learned, updates), buffers, moments)
+        # What is no number moves nothing; the batch is gone all the same, as its place is a function of the step.
+        learned, buffers, moments = jax.tree.map(
+            lambda new, old: jnp.where(finite, new, old), moved, (state.learned, state.buffers, state.moments)
+        )
+        metrics = {**metrics, "loss": loss, **norms, "finite": finite}
         return TrainState(state.step + 1, learned, state.frozen, buffers, moments), metrics
 
     alike = NamedSharding(mesh, P())
@@ -202,6 +209,19 @@ class Step(NamedTuple):
     def trace(self, state: TrainState, batch: Batch) -> Any:
         """The step's program for such a state and batch."""
         return self.jitted.trace(self.source, state, batch)
+
+
+def make_loss(graph: Any, task: Task, mesh: Mesh, *, seed: int) -> Callable[..., Any]:
+    """`loss(learned, state, batch)` with the noise of `state.step`, not compiled, to be looked at closely."""
+
+    def whole(learned: Any, frozen: Any, buffers: Any) -> Any:
+        return nnx.merge(graph, learned, frozen, buffers)
+
+    def loss(learned: Any, state: TrainState, batch: Batch) -> Any:
+        taught, key = Taught(task, whole, mesh), jax.random.fold_in(jax.random.key(seed), state.step)
+        return taught.objective(learned, state, taught.encode(learned, state, batch, key)[0], batch)[0]
+
+    return loss
 
 
 class Taught(NamedTuple):

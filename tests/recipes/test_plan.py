@@ -10,8 +10,8 @@ from places import config_argument
 from distinctad_jax.commands import book
 from distinctad_jax.errors import BadUsage
 from distinctad_jax.main import read_flags
-from distinctad_jax.recipes.chips import CHIPS, GRIDS, read_topology
 from distinctad_jax.recipes.plan import make_plan, matrix_flops, plain_plan, sentences, step_seconds
+from distinctad_jax.training.chips import CHIPS, GRIDS, read_topology
 from distinctad_jax.training.mesh import MeshConfig, make_mesh
 
 
@@ -71,7 +71,7 @@ def test_a_step_takes_what_the_chips_figures_say():
 
 @pytest.fixture(scope="module")
 def config():
-    return read_flags([config_argument("stage2:tiny"), "--config.mesh.fsdp=4"])[0]
+    return read_flags([config_argument("stage2:tiny"), "--config.mesh.fsdp=4"]).config
 
 
 @pytest.mark.slow
@@ -101,7 +101,7 @@ def test_only_trainings_are_planned(capsys, monkeypatch):
 
 def test_large_is_planned_without_its_weights():
     """Up to the compilation: the config names no folders, and presets stand in."""
-    config = read_flags([config_argument("stage2:large")])[0]
+    config = read_flags([config_argument("stage2:large")]).config
     with pytest.raises(BadUsage, match="no preset 'gpt9'"):
         make_plan(config, read_topology("cpu-8"), gpt2="gpt9")
     config.mesh = {"tensor": 3}  # refused after the models are known

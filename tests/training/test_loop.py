@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 import jax
@@ -11,6 +12,7 @@ import pytest
 from flax import nnx
 
 from distinctad_jax.errors import BadResume, NonFinite, Stopped
+from distinctad_jax.training.journey import Journey
 from distinctad_jax.training.logbook import read_logbook
 from distinctad_jax.training.loop import TrainingConfig, fit
 from distinctad_jax.training.mesh import MeshConfig, make_mesh
@@ -53,7 +55,7 @@ def run(folder, trouble=lambda step: None, config=CONFIG, name="run"):
     return fit(
         config,
         folder,
-        run=name,
+        journey=Journey(name),
         seed=3,
         make=lambda: nnx.Linear(3, 2, rngs=nnx.Rngs(0)),
         learns=lambda path: True,
@@ -87,14 +89,15 @@ def test_a_crash_and_a_restart_end_at_the_same_bits(tmp_path, undisturbed, last)
 
 def test_sigterm_saves_the_step_in_hand(tmp_path, undisturbed):
     def terminate(step):
-        if step == 2:
+        if step == 4:  # batches are read ahead of their steps
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(Stopped, match="saved at step 3"):
+    with pytest.raises(Stopped, match=r"saved at step [2-5] and stopped") as stopped:
         run(tmp_path, terminate)
+    saved = int(re.search(r"\d", stopped.value.what)[0])
     seen = []
     assert bits(run(tmp_path, seen.append)) == undisturbed
-    assert seen == [3, 4, 5]
+    assert seen == list(range(saved, 6))
 
 
 def test_a_finished_run_takes_no_step(tmp_path, undisturbed):
@@ -118,7 +121,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_used(tmp_path, und
     seen = []
     assert bits(run(tmp_path, seen.append)) == undisturbed
     assert seen[0] == 2
-    assert (tmp_path / "checkpoints" / "4.damaged").is_dir()
+    assert (tmp_path / "checkpoints" / "damaged" / "4").is_dir()
 
 
 def test_another_runs_checkpoint_is_refused(tmp_path):
@@ -129,7 +132,7 @@ def test_another_runs_checkpoint_is_refused(tmp_path):
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
     config = TrainingConfig(
-        steps=3, batch=4, optimiser=OptimiserConfig(peak=1e30, warmup_steps=0), save_every=1, log_every=1
+        steps=9, batch=4, optimiser=OptimiserConfig(peak=1e30, warmup_steps=0), save_every=1, log_every=1
     )
     with pytest.raises(NonFinite, match=r"is (nan|inf)"):
         run(tmp_path, config=config)
