@@ -53,7 +53,7 @@ def tree(folder):
         (["--config", "nowhere/stage2.py:tiny"], "nowhere/stage2.py: no such config; usage: "),
         (["--config=README.md"], "README.md: no such config; "),
         (["--config=nowhere\nerror all is well"], r"nowhere\nerror all is well: no such config; "),
-        ([STAGE2.replace("tiny", "huge")], "no size 'huge'; choose one of: toy, tiny, base, large"),
+        ([STAGE2.replace("tiny", "huge")], "no size 'huge'; choose one of: toy, tiny, small, base, large"),
         ([STAGE2, "--nobody"], "Unknown command line flag 'nobody'; usage: "),
         ([STAGE2, "nobody"], "unexpected 'nobody'; usage: "),
         (
@@ -81,7 +81,7 @@ def tree(folder):
         ([STAGE2, "--config.stage2.training.optimiser.beta1=x"], "optimiser.beta1: found 'x', needed float; "),
         ([STAGE2, "--config.render.width=31"], "config.render: A movie needs even sides, "),  # left to its default
         ([STAGE2, "--config.seed=-1"], "config: needs a workdir and a seed >= 0, got 'runs/tiny' and -1; "),
-        ([STAGE2, "--config.recipe=stage3"], "config: there is no recipe 'stage3', only render, pack, "),
+        ([STAGE2, "--config.recipe=stage3"], "config: there is no recipe 'stage3', only render, dials, pack, "),
         (
             [STAGE2, "--config.mesh.fsdp=3", "--config.mesh.data=1"],
             "config.mesh: a mesh of 1 x 3 x 1 devices was asked for",

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import logging
 import shutil
+import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -67,7 +68,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, *, run: str, facts: Mapping[str, Any] | None = None, saving: Saving = USUAL):
-        logging.getLogger("absl").setLevel(logging.CRITICAL)  # what goes wrong is said by us, once
+        _say_it_once()
         self.folder, self.run, self.facts, self.saving = folder, run, dict(facts or {}), saving
         self.failures, self.size = 0, 0
         self._manager: ocp.CheckpointManager | None = None
@@ -381,3 +382,23 @@ def _versions() -> dict[str, str]:
 def _standing(folder: Path) -> Path:
     """The folder itself, or what is there of the way to it."""
     return next((path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()), Path("/"))
+
+
+class _WithoutClosedLoops:
+    """A hook for exceptions that nothing can catch, which passes on all but those of writes that come back after the
+    event loop that had begun them was closed: one of them had failed before, and that is raised."""
+
+    def __init__(self, usual: Callable[[Any], Any]):
+        self.usual = usual
+
+    def __call__(self, fault: Any) -> None:
+        if not (isinstance(fault.exc_value, RuntimeError) and str(fault.exc_value) == "Event loop is closed"):
+            self.usual(fault)
+
+
+def _say_it_once() -> None:
+    """Keeps what orbax and its event loops say of a failed write off standard error: it is raised, and told by us."""
+    for name in ("absl", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if not isinstance(sys.unraisablehook, _WithoutClosedLoops):
+        sys.unraisablehook = _WithoutClosedLoops(sys.unraisablehook)

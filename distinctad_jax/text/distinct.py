@@ -176,7 +176,7 @@ def context_only(
 
 
 def context_pairs(
-    texts: Sequence[str],
+    texts: Sequence[str | None],
     said: Sequence[tuple[str, int]],
     *,
     stopwords: bool = True,
