@@ -77,6 +77,7 @@ def workdir(demo: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(demo, tmp_path / "workdir"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What needs the demo is slow, whichever of these tests happens to come first and make it; what needs torch is
     left out where no interpreter that has it is named.

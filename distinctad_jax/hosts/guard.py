@@ -98,8 +98,9 @@ class _Asked:
 
 
 def lost_peer(error: BaseException) -> bool:
-    """Whether an error is that of a collective whose other end is gone."""
-    return isinstance(error, RuntimeError | ValueError | OSError) and PEER.search(str(error)) is not None
+    """Whether an error, or what caused it, is that of a collective whose other end is gone."""
+    of_a_peer = isinstance(error, RuntimeError | ValueError | OSError) and PEER.search(str(error)) is not None
+    return of_a_peer or (error.__cause__ is not None and lost_peer(error.__cause__))
 
 
 class _Log:

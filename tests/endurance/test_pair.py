@@ -92,7 +92,7 @@ def test_they_stop_together_and_neither_outlives_the_other(together):
     assert begun == list(range(1, len(begun) + 1))
     second.kill()
     killed = time.monotonic()
-    assert first.wait(timeout=LIMIT) == 75
+    assert first.wait(timeout=LIMIT) == 75, together.told(0)
     assert time.monotonic() - killed < HEARTBEAT + 15
     errors = [line for line in together.told(0).splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and errors[0].startswith("error: process 1: lost, no sign of life for 5 s")
@@ -102,7 +102,7 @@ def test_they_stop_together_and_neither_outlives_the_other(together):
     together.reach(reached + 5)
     first.kill()
     killed = time.monotonic()
-    assert second.wait(timeout=LIMIT) == 75
+    assert second.wait(timeout=LIMIT) == 75, together.told(1)
     assert time.monotonic() - killed < HEARTBEAT + 15
     assert "error: process 0: lost" in together.told(1)
     # One alone goes on, with another mesh.

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from places import REPOSITORY
 
+from distinctad_jax.errors import BadEnvironment
 from distinctad_jax.hosts.guard import guard, lost_peer
 
 HEARTBEATS = """E1122 17:32:35.06 2 coordination_service.cc:1549] UNAVAILABLE: The following tasks are unhealthy \
@@ -104,3 +105,11 @@ def test_which_errors_speak_of_a_lost_fellow():
     assert lost_peer(RuntimeError("[/gloo/pair.cc:547] Connection closed by peer"))
     assert not lost_peer(RuntimeError("RESOURCE_EXHAUSTED: out of memory"))
     assert not lost_peer(KeyError("gloo"))
+
+
+def test_a_save_that_failed_for_want_of_a_peer_is_told_as_its_loss():
+    try:
+        raise BadEnvironment("a checkpoint was not saved") from RuntimeError("Socket closed")
+    except BadEnvironment as error:
+        assert lost_peer(error)
+    assert not lost_peer(BadEnvironment("a checkpoint was not saved"))
