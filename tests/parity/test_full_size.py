@@ -73,7 +73,7 @@ def compare(run, build, params, folder, measures, most, *, half):
             errors = {name: measures[0](value, expected[name]) for name, value in found.items()}
             assert max(errors.values()) <= most, errors
         else:
-            # Random clips and texts are at right angles: a row of few similarities is near zero, and has no direction.
+            # Random clips and texts stand at right angles: a row of few similarities, near zero, has no direction.
             rows = {name: value for name, value in found.items() if value.shape[-1] >= FEW}
             assert rows
             cosines = {name: measures[1](value, expected[name]) for name, value in rows.items()}
