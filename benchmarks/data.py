@@ -42,6 +42,7 @@ from distinctad_jax.data.datasets import ClipRecord, Records, pack_records, writ
 from distinctad_jax.data.library import movies_from
 from distinctad_jax.data.pipeline import clip_batches, window_batches
 from distinctad_jax.data.video import read_frames
+from distinctad_jax.main import ask_for_large_pages
 from distinctad_jax.movie.movie import Clip, Movie
 from distinctad_jax.movie.span import Span
 from distinctad_jax.recipes.workshop import provenance
@@ -324,4 +325,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    ask_for_large_pages()  # as the commands do
     main()

@@ -49,9 +49,9 @@ TOY = {
     "sizes": SIZES,
     "jitter": 0.5,
     "towers": {
-        "steps": 600,
+        "steps": 540,
         "batch": 64,
-        "save_every": 200,
+        "save_every": 180,
         "optimiser": {"peak": 1e-3, "warmup_steps": 40, "weight_decay": 0.05},
     },
     "language": {

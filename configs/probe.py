@@ -30,7 +30,7 @@ def get_config(size: str = "toy") -> ConfigDict:
     """The config of a size."""
     config = earlier(__file__, "extract", size)
     config.update({"recipe": "probe", "probe": PROBE})
-    toy = {"steps": 160, "batch": 96, "optimiser": {"peak": 1.5e-3, "warmup_steps": 20}}
+    toy = {"steps": 130, "batch": 96, "optimiser": {"peak": 1.5e-3, "warmup_steps": 20}}
     quick = {"steps": 2, "batch": 8, "save_every": 1, "log_every": 1}
     sizes = {
         "toy": {"text_length": 24, "training": toy, "decoding": {"max_tokens": 24}},

@@ -299,16 +299,24 @@ def decode_frames(
     out = np.empty((len(numbers), size, size, 3), np.uint8) if out is None else out
     for place, number in enumerate(numbers):
         try:
-            height, width, *_ = simplejpeg.decode_jpeg_header(jpegs[number])
-            if (height, width) != (size, size):
-                mend = f"set pack.image_size to {size}, or use a tower for images of {width}"
-                raise BadInput(
-                    f"a frame of {width} x {height} pixels, needed {size} x {size}", where=where, mend=mend
-                )
-            simplejpeg.decode_jpeg(jpegs[number], colorspace="RGB", buffer=out[place])
-        except ValueError as error:
-            raise BadInput(f"a frame is not a JPEG: {error}", where=where, mend="write the records again") from error
+            found = simplejpeg.decode_jpeg(jpegs[number], colorspace="RGB", buffer=out[place])
+        except ValueError as fault:  # no JPEG, or too large for its place
+            raise _refusal(jpegs[number], size, where, fault) from fault
+        if found.shape != (size, size, 3):
+            raise _refusal(jpegs[number], size, where)
     return out[: len(numbers)]
+
+
+def _refusal(jpeg: bytes, size: int, where: str, fault: ValueError | None = None) -> BadInput:
+    """Why a picture is not taken: its size, if that is wrong and can be read, or what its decoder says."""
+    try:
+        height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)
+    except ValueError:
+        height = width = size
+    if (height, width) == (size, size):
+        return BadInput(f"a frame is not a JPEG: {fault}", where=where, mend="write the records again")
+    mend = f"set pack.image_size to {size}, or use a tower for images of {width}"
+    return BadInput(f"a frame of {width} x {height} pixels, needed {size} x {size}", where=where, mend=mend)
 
 
 def _padded(items: Sequence[Any], batch: int, filler: Any) -> list[Any]:
