@@ -112,6 +112,7 @@ def sweeps(retrieval: dict) -> dict:
     found |= {f"fusion {name}": seeing(fusion=name) for name in ("recon", "add", "residual", "xattn")}
     found |= {f"init {name}": seeing(init=name) for name in ("learned", "data")}
     found["gradient unroll"] = seeing(gradient="unroll")
+    found["temperature 8"] = seeing(temperature=8.0)
     for name, weight in WEIGHTS.items():
         found[f"weight {name}"] = {"changes": {"stage2": {"loss": {"distinctive": weight}}}, "few": True}
     return found
@@ -214,6 +215,7 @@ def sharing_claims() -> list[dict]:
     others |= {f"fusion {name}": f"recon+xattn beats {name}" for name in ("recon", "add", "residual", "xattn")}
     others |= {f"init {name}": f"Init buffer beats {name}" for name in ("learned", "data")}
     others["gradient unroll"] = "No gradient through the rounds beats one"
+    others["temperature 8"] = "Shares at temperature 1 beat sharper ones, at 8"
     return rows + [claim(group, says, FIRST, "full", name) for name, says in others.items()]
 
 
