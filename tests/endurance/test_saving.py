@@ -121,7 +121,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises((BadEnvironment, NotADirectoryError)):
         small_fit(tmp_path / "file" / "below")
-    if shutil.os.geteuid():
+    if os.geteuid():
         locked = tmp_path / "locked"
         locked.mkdir(mode=0o555)
         with pytest.raises((BadEnvironment, PermissionError)):
