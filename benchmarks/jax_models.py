@@ -77,7 +77,7 @@ def stepping(build: Callable[[], Any], learns: Learns, task: Task, batch: dict[s
 
     def run() -> Any:
         nonlocal state
-        state, metrics = step(state, placed)
+        state, metrics = step(state, placed, told=False)  # as most steps are, see training.log_every
         return metrics["loss"]
 
     return run

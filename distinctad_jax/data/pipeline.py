@@ -8,6 +8,7 @@ seconds to start and a copy of each batch; they pay on hosts with many cores.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import warnings
@@ -309,14 +310,12 @@ def decode_frames(
 
 def _refusal(jpeg: bytes, size: int, where: str, fault: ValueError | None = None) -> BadInput:
     """Why a picture is not taken: its size, if that is wrong and can be read, or what its decoder says."""
-    try:
+    with contextlib.suppress(ValueError):
         height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)
-    except ValueError:
-        height = width = size
-    if (height, width) == (size, size):
-        return BadInput(f"a frame is not a JPEG: {fault}", where=where, mend="write the records again")
-    mend = f"set pack.image_size to {size}, or use a tower for images of {width}"
-    return BadInput(f"a frame of {width} x {height} pixels, needed {size} x {size}", where=where, mend=mend)
+        if (height, width) != (size, size):
+            mend = f"set pack.image_size to {size}, or use a tower for images of {width}"
+            return BadInput(f"a frame of {width} x {height} pixels, needed {size} x {size}", where=where, mend=mend)
+    return BadInput(f"a frame is not a JPEG: {fault}", where=where, mend="write the records again")
 
 
 def _padded(items: Sequence[Any], batch: int, filler: Any) -> list[Any]:

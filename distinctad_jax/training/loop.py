@@ -121,7 +121,7 @@ def train(
                 with stop.at_once(), _told_what_is_large(config, batch, state):
                     step_fn = gauges.compiled(step_fn, state, batch.arrays)
             with gauges.timed("compute"), _told_what_is_large(config, batch, state):
-                state, metrics = step_fn(state, batch.arrays)
+                state, metrics = step_fn(state, batch.arrays, verdicts.due(step))
                 verdicts.add(step, metrics, batch, state)
             dog.beat()
             asked = _agreed(stop, step)

@@ -158,9 +158,10 @@ def make_train_step(
     seed: int,
     pieces: int = 1,
 ) -> Step:
-    """Returns jitted `step(state, batch) -> (state, metrics)`; the old state is donated.
+    """Returns jitted `step(state, batch, told) -> (state, metrics)`; the old state is donated.
 
-    A step whose loss, gradient or update is no finite number changes nothing but the step's number; `finite` tells.
+    A step whose loss or gradient is no finite number changes nothing but the step's number; `finite` tells. Without
+    `told`, `update_norm` is 0: it takes as long as the update itself, and most steps are not logged.
     With `pieces` > 1 a batch is encoded in that many pieces, the loss is taken over all rows at once, and its
     gradient is carried back piece by piece: memory of one piece, and the same gradient as the whole batch, also for
     a loss in which rows meet. Source: GradCache (arXiv 2101.06983).
@@ -170,26 +171,39 @@ def make_train_step(
         given, where = (learned, frozen, buffers), (shardings.learned, shardings.frozen, shardings.buffers)
         return nnx.merge(graph, *(gathered(part, split) for part, split in zip(given, where, strict=True)))
 
-    def train_step(source: Any, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def train_step(source: Any, state: TrainState, batch: Batch, told: Any) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.wrap_key_data(source), state.step)
         gradient = whole_gradient if pieces == 1 else piecewise_gradient(pieces)
         loss, metrics, buffers, grads = gradient(Taught(task, whole, mesh), state, batch, key)
         grads = jax.lax.with_sharding_constraint(grads, shardings.learned)
-        updates, moments = optimiser.update(grads, state.moments, state.learned)
-        norms = {"grad_norm": optax.tree.norm(grads), "update_norm": optax.tree.norm(updates)}
-        finite = jnp.isfinite(jnp.stack([loss, *norms.values()])).all()
-        moved = (optax.apply_updates(state.learned, updates), buffers, moments)
-        # What is no number moves nothing; the batch is gone all the same, as its place is a function of the step.
-        learned, buffers, moments = jax.tree.map(
-            lambda new, old: jnp.where(finite, new, old), moved, (state.learned, state.buffers, state.moments)
+        grad_norm = optax.tree.norm(grads)
+        finite = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
+
+        def update(grads: Any, learned: Any, moments: Any) -> tuple[Any, Any]:
+            return optimiser.update(grads, moments, learned)
+
+        def move(grads: Any, learned: Any, moments: Any) -> tuple[Any, Any]:
+            updates, moments = update(grads, learned, moments)
+            return optax.apply_updates(learned, updates), moments
+
+        old = (grads, state.learned, state.moments)
+        update_norm = jax.lax.cond(
+            finite & told, lambda *old: optax.tree.norm(update(*old)[0]), lambda *_: jnp.zeros_like(grad_norm), *old
         )
+        # Only when that has been read may what is below write over it: without this order XLA copies it all.
+        *old, update_norm = jax.lax.optimization_barrier((*old, update_norm))
+        # What is no number moves nothing; the batch is gone all the same, as its place is a function of the step. As
+        # a branch this is nearly free; a choice number by number would keep weights and moments twice.
+        learned, moments = jax.lax.cond(finite, move, lambda _, *kept: tuple(kept), *old)
+        buffers = jax.tree.map(lambda new, old: jnp.where(finite, new, old), buffers, state.buffers)
+        norms = {"grad_norm": grad_norm, "update_norm": update_norm}
         metrics = {**metrics, "loss": loss, **norms, "finite": finite}
         return TrainState(state.step + 1, learned, state.frozen, buffers, moments), metrics
 
     alike = NamedSharding(mesh, P())
     jitted = jax.jit(
         train_step,
-        in_shardings=(alike, shardings, batch_sharding(mesh)),
+        in_shardings=(alike, shardings, batch_sharding(mesh), alike),
         out_shardings=(shardings, alike),
         donate_argnums=1,
     )
@@ -203,12 +217,12 @@ class Step(NamedTuple):
     jitted: Any
     source: Any
 
-    def __call__(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        return self.jitted(self.source, state, batch)
+    def __call__(self, state: TrainState, batch: Batch, told: bool = True) -> tuple[TrainState, Metrics]:
+        return self.jitted(self.source, state, batch, told)
 
     def trace(self, state: TrainState, batch: Batch) -> Any:
         """The step's program for such a state and batch."""
-        return self.jitted.trace(self.source, state, batch)
+        return self.jitted.trace(self.source, state, batch, True)
 
 
 def make_loss(graph: Any, task: Task, mesh: Mesh, *, seed: int) -> Callable[..., Any]:
