@@ -311,10 +311,9 @@ def decode_frames(
 def _refusal(jpeg: bytes, size: int, where: str, fault: ValueError | None = None) -> BadInput:
     """Why a picture is not taken: its size, if that is wrong and can be read, or what its decoder says."""
     with contextlib.suppress(ValueError):
-        height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)
-        if (height, width) != (size, size):
-            mend = f"set pack.image_size to {size}, or use a tower for images of {width}"
-            return BadInput(f"a frame of {width} x {height} pixels, needed {size} x {size}", where=where, mend=mend)
+        if (found := simplejpeg.decode_jpeg_header(jpeg)[:2]) != (size, size):
+            what = f"a frame of {found[1]} x {found[0]} pixels, needed {size} x {size}"
+            return BadInput(what, where=where, mend=f"set pack.image_size to {size}, or use a tower for {found[1]}")
     return BadInput(f"a frame is not a JPEG: {fault}", where=where, mend="write the records again")
 
 
