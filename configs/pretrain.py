@@ -51,13 +51,13 @@ TOY = {
     "towers": {
         "steps": 540,
         "batch": 64,
-        "save_every": 180,
+        "save_every": 360,
         "optimiser": {"peak": 1e-3, "warmup_steps": 40, "weight_decay": 0.05},
     },
     "language": {
         "steps": 150,
         "batch": 128,
-        "save_every": 200,
+        "save_every": 300,
         "optimiser": {"peak": 2e-3, "warmup_steps": 20},
     },
 }

@@ -45,7 +45,7 @@ def get_config(size: str = "toy") -> ConfigDict:
     config = earlier(__file__, "pretrain", size)
     config.update({"recipe": "stage1", "stage1": STAGE1})
     quick = {"steps": 2, "batch": 8, "save_every": 1, "log_every": 1}
-    toy = {"steps": 400, "batch": 32, "save_every": 200, "optimiser": {"peak": 5e-4, "warmup_steps": 20}}
+    toy = {"steps": 400, "batch": 32, "save_every": 400, "optimiser": {"peak": 5e-4, "warmup_steps": 20}}
     sizes = {
         "toy": {"frames": 4, "training": toy},
         "tiny": {"frames": 4, "adapter_width": 32, "lora_rank": 2, "last_n": 1, "training": quick},

@@ -61,7 +61,7 @@ def get_config(size: str = "toy") -> ConfigDict:
     """The config of a size."""
     config = earlier(__file__, "extract", size)
     config.update({"recipe": "stage2", "stage2": STAGE2})
-    toy = {"steps": 240, "batch": 16, "save_every": 120, "optimiser": {"peak": 1e-3, "warmup_steps": 20}}
+    toy = {"steps": 240, "batch": 16, "save_every": 240, "optimiser": {"peak": 1e-3, "warmup_steps": 20}}
     quick = {"steps": 2, "batch": 4, "save_every": 1, "log_every": 1}
     small = {"tokens": 2, "heads": 2, "layers": 1, "bases": 4, "rounds": 2}
     sizes = {

@@ -313,7 +313,7 @@ def _refusal(jpeg: bytes, size: int, where: str, fault: ValueError | None = None
     with contextlib.suppress(ValueError):
         if (found := simplejpeg.decode_jpeg_header(jpeg)[:2]) != (size, size):
             what = f"a frame of {found[1]} x {found[0]} pixels, needed {size} x {size}"
-            return BadInput(what, where=where, mend=f"set pack.image_size to {size}, or use a tower for {found[1]}")
+            return BadInput(what, where=where, mend=f"set pack.image_size to {size} or use a tower of {found[1]}")
     return BadInput(f"a frame is not a JPEG: {fault}", where=where, mend="write the records again")
 
 

@@ -45,7 +45,7 @@ Progress = Callable[[int, int, str], None]
 class TrainingConfig:
     """How long and how; `batch` counts rows over all devices, read in `pieces` to save memory.
 
-    save_every, log_every: steps; keep: so many checkpoints. most_nonfinite: so many steps in a row may be no number,
+    save_every: steps that a run loses at most, killed at any moment; log_every: steps; keep: so many checkpoints. most_nonfinite: so many steps in a row may be no number,
     and are left out, before the run stops. patience: seconds without a step after which the run ends as hung, or ten
     times the median step, whichever is longer.
     """
@@ -67,6 +67,10 @@ class TrainingConfig:
             raise ValueError(f"a batch of {self.batch} cannot be read in {self.pieces} equal pieces")
         if self.most_nonfinite < 0 or self.patience <= 0:
             raise ValueError(f"needs most_nonfinite >= 0 and patience > 0, got {self}")
+
+    def saves_at(self, step: int) -> bool:
+        """Twice in `save_every` steps: a save that is under way is lost with its run, the one before it is not."""
+        return step % self.save_every in (0, self.save_every // 2) or step == self.steps
 
 
 def train(
@@ -127,11 +131,13 @@ def train(
             asked = _agreed(stop, step)
             if asked and step < last:
                 _save_and_stop(checkpoints, step, state, verdicts, stop, folder)
-            if step % config.save_every == 0 or step == last or not checkpoints.check():
+            if config.saves_at(step) or not checkpoints.check():
                 with gauges.timed("compute"):
                     verdicts.settle(state)
                 with dog.paused(), gauges.timed("checkpoint"):
                     checkpoints.save(step, state)
+                    while config.save_every == 1 and not checkpoints.wait():
+                        checkpoints.save(step, state)
         with dog.paused(), gauges.timed("checkpoint"):
             while done < last and not checkpoints.wait():
                 checkpoints.save(last, state)

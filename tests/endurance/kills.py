@@ -172,6 +172,7 @@ def storm(
             there = training(stormy, case)
             assert there is not None and outcome(there) == wanted, f"{case}, run {runs}: not the quiet run's numbers"
             shutil.rmtree(stormy)
+    assert most <= SAVE_EVERY, f"{case}: {most} steps were lost"
     return {
         "case": case,
         "kills": done,

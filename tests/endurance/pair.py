@@ -15,7 +15,7 @@ from small_training import SMALL, small_fit
 from distinctad_jax import main as entry
 
 STEPS = 100_000
-PAIR = dataclasses.replace(SMALL, steps=STEPS, batch=8, save_every=20)
+PAIR = dataclasses.replace(SMALL, steps=STEPS, batch=8, save_every=40)
 
 
 def train(given: entry.Given) -> None:

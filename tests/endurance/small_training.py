@@ -18,7 +18,7 @@ from distinctad_jax.training.optimiser import OptimiserConfig
 from distinctad_jax.training.step import Task
 
 OPTIMISER = OptimiserConfig(peak=1e-2, warmup_steps=2)
-SMALL = TrainingConfig(steps=12, batch=4, optimiser=OPTIMISER, save_every=3, log_every=1)
+SMALL = TrainingConfig(steps=12, batch=4, optimiser=OPTIMISER, save_every=6, log_every=1)
 
 
 class Rows:

@@ -17,7 +17,7 @@ from distinctad_jax.training.mesh import MeshConfig, make_mesh
 
 SETTINGS = (
     "--config.stage2.training.steps=6",
-    "--config.stage2.training.save_every=2",
+    "--config.stage2.training.save_every=4",
     "--config.stage2.training.log_every=1",
 )
 

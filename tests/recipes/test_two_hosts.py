@@ -21,7 +21,7 @@ LIMIT = 200.0
 
 
 def settings(workdir, steps):
-    given = {"batch": 8, "steps": steps, "save_every": 4, "log_every": 1}
+    given = {"batch": 8, "steps": steps, "save_every": 8, "log_every": 1}
     training = [f"--config.stage2.training.{name}={value}" for name, value in given.items()]
     return [config_argument("stage2:tiny"), f"--config.workdir={workdir}", *training]
 

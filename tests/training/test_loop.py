@@ -1,5 +1,6 @@
 """Stop at any step, start again, and nothing shows it."""
 
+import dataclasses
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from distinctad_jax.training.optimiser import OptimiserConfig, learning_rate, ma
 from distinctad_jax.training.step import Task
 
 CONFIG = TrainingConfig(
-    steps=6, batch=4, optimiser=OptimiserConfig(peak=1e-2, warmup_steps=2), save_every=2, log_every=1
+    steps=6, batch=4, optimiser=OptimiserConfig(peak=1e-2, warmup_steps=2), save_every=4, log_every=1
 )
 
 
@@ -149,6 +150,15 @@ def test_the_logbook_survives_a_line_cut_short(tmp_path):
         "grad_norm",
         "seconds",
     }
+
+
+@pytest.mark.parametrize("save_every", [2, 3, 5, 8])
+def test_a_save_that_is_lost_with_its_run_loses_no_more_than_an_interval(save_every):
+    """A save begins when the one before it has ended, so what stands is at worst the one before that."""
+    config = dataclasses.replace(CONFIG, steps=40, save_every=save_every)
+    saved = [0, *(step for step in range(1, 40) if config.saves_at(step))]
+    assert all(begun - stands <= save_every for stands, begun in zip(saved, saved[2:], strict=False))
+    assert {step for step in range(1, 40) if step % save_every == 0} < set(saved)
 
 
 def test_the_learning_rate_warms_up_and_falls_to_zero():
