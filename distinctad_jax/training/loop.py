@@ -45,9 +45,9 @@ Progress = Callable[[int, int, str], None]
 class TrainingConfig:
     """How long and how; `batch` counts rows over all devices, read in `pieces` to save memory.
 
-    save_every: steps that a run loses at most, killed at any moment; log_every: steps; keep: so many checkpoints. most_nonfinite: so many steps in a row may be no number,
-    and are left out, before the run stops. patience: seconds without a step after which the run ends as hung, or ten
-    times the median step, whichever is longer.
+    save_every: steps that a run loses at most, killed at any moment; log_every: steps; keep: so many checkpoints.
+    most_nonfinite: so many steps in a row may be no number, and are left out, before the run stops. patience: seconds
+    without a step after which the run ends as hung, or ten times the median step, whichever is longer.
     """
 
     steps: int
