@@ -24,7 +24,7 @@ def parsed(text: str) -> tuple[str, str]:
         kept.append(unescaped(text[place:opening]))
         closing = text.find(">", opening + 1)
         tag = text[opening + 1 : closing if closing >= 0 else len(text)]
-        if not speaker and (voice := _VOICE.fullmatch(tag)):
+        if not speaker and tag.startswith("v") and (voice := _VOICE.fullmatch(tag)):
             speaker = " ".join(unescaped(voice[1]).split())
         place = closing + 1 if closing >= 0 else len(text)
     kept.append(unescaped(text[place:]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from distinctad_jax.movie.description import Description
 from distinctad_jax.movie.span import Span, clock
@@ -17,8 +17,7 @@ SHORTEST = 0.001
 """Seconds; what a cue lasts at least that is read into a track, and what the formats can tell apart."""
 
 
-@dataclass(frozen=True)
-class Cue:
+class Cue(NamedTuple):
     """A text with times, as a player reads it.
 
     Args:

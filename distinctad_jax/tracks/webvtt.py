@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.movie import Track
@@ -25,8 +25,7 @@ _TIMES = re.compile(rf"[ \t\f]*{_STAMP}(?![0-9])[ \t\f]*-->[ \t\f]*{_STAMP}(?![0
 _LEADS = {"movie": "Audio description of ", "language": "Language: ", "made_by": "Made by: "}
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """What stands between empty lines: a cue, or lines that are no cue (`kind` NOTE, STYLE, REGION or nothing).
 
     `place` is the line that it begins with, from 1; `fault` says why times with an arrow gave no cue.
