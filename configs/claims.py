@@ -102,6 +102,11 @@ def sweeps(retrieval: dict) -> dict:
     for share in (0.5, 0.0):
         found[f"redundancy {share:.0%}, full"] = world({"redundancy": share})
         found[f"redundancy {share:.0%}, no EM"] = world({"redundancy": share}, stage2=NO_EM)
+    # Descriptions of the hard world have up to sixteen words.
+    longer = {"text_length": 28}
+    long = {"decoding": {"max_tokens": 28}}
+    found["hard world, full"] = world({"preset": "hard"}, stage2=longer, evaluate=long)
+    found["hard world, no EM"] = world({"preset": "hard"}, stage2={**longer, **NO_EM}, evaluate=long)
     for count in (2, 8):
         step = {"clips": count, "training": {"batch": 32 // count}}
         asked = {"windows": 48 // count}
@@ -184,7 +189,7 @@ def sharing_claims() -> list[dict]:
             )
         )
         rows.append(claim(group, "It beats the average of the window", metric, "full", "average"))
-    group = "EM attention and redundancy"
+    group = "EM attention and the world"
     for metric in (FIRST, WORDS):
         for share in (0.5, 0.0):
             pair = f"redundancy {share:.0%}, full", f"redundancy {share:.0%}, no EM"
@@ -192,6 +197,9 @@ def sharing_claims() -> list[dict]:
             rows.append(
                 claim(group, f"It adds more where redundancy is 1 than where it is {share:g}", metric, *ONE, *pair)
             )
+        rows.append(claim(group, "It adds in the hard world", metric, "hard world, full", "hard world, no EM"))
+    for metric in ("CIDEr-D", FIRST):
+        rows.append(claim(group, "The hard world is harder for the full model", metric, "full", "hard world, full"))
     group = "Switches of EM attention"
     for count in (2, 8):
         rows.append(claim(group, f"It adds in windows of {count}", FIRST, f"N={count}", f"N={count}, no EM"))
