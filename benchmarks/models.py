@@ -5,10 +5,11 @@ Run:    python benchmarks/models.py --torch-python=PYTHON > models.json       (P
 Gives:  one JSON object on standard output, and a table on standard error.
 Needs:  for us jax, flax, optax, einops and jaxtyping. Without --torch-python our side is measured alone.
 
-On a CPU: float32, one thread, both sides pinned to one core; a run of ours and one of the peer in turn, CPU seconds,
-and the median of their ratios over --pairs pairs. On an accelerator: bfloat16, wall seconds, all our runs and then
-all of the peer's, since both want the whole memory. Beside each figure stands the share that it is of the side's own
-product of large matrices, measured in between, or, for decoding on an accelerator, of the bandwidth floor.
+On a CPU: float32, one thread, both sides pinned to one core, both with large pages, as our commands ask for them; a
+run of ours and one of the peer in turn, CPU seconds, and the median of their ratios over --pairs pairs. On an
+accelerator: bfloat16, wall seconds, all our runs and then all of the peer's, since both want the whole memory. Beside
+each figure stands the share that it is of the side's own product of large matrices, measured in between, or, for
+decoding on an accelerator, of the bandwidth floor.
 Sizes and bars stand in workloads.py; compilation and first runs are not in any figure.
 """
 
@@ -28,6 +29,7 @@ from rich.table import Table
 from workloads import PEAK, Workload, decode_floor, of_accelerator, of_cpu
 
 HERE = Path(__file__).parent
+LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # see distinctad_jax.main.ask_for_large_pages
 SHORT = 0.5  # seconds: what is done sooner is repeated within a run
 
 
@@ -42,7 +44,7 @@ class Side:
         environment = os.environ | {"PYTHONPATH": str(HERE)}
         if device == "cpu":
             one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-            environment |= one | {"JAX_PLATFORMS": "cpu"}
+            environment |= one | LARGE_PAGES | {"JAX_PLATFORMS": "cpu"}
         else:
             environment.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.92")
         self.process = subprocess.Popen(

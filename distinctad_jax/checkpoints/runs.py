@@ -104,11 +104,12 @@ class Checkpoints:
                 f"checkpoints need {needed} bytes, {free} are free", where=self.folder, mend="free space"
             )
 
-    def save(self, step: int, state: Any) -> None:
-        """Begins to write `state` in the background; a save that orbax declines is an error, never silence."""
+    def save(self, step: int, state: Any, *, wait: bool = False) -> None:
+        """Begins to write `state` in the background, or is told to `wait` until it is on disk; a save that orbax
+        declines is an error, never silence."""
         meta = {"format": FORMAT, "run": self.run, "step": step, "by": _versions(), "facts": self.facts}
         state = _plain(state)
-        while not self._tried(lambda: self._begin(step, state, meta)):
+        while not self._tried(lambda: self._begin(step, state, meta)) or (wait and not self.wait()):
             pass
 
     def check(self) -> bool:

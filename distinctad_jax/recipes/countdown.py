@@ -13,9 +13,9 @@ from distinctad_jax.recipes.resuming import MADE
 class Countdown:
     """How much time is left, from how long artefacts of the same recipe took: before, in this folder, or now."""
 
-    def __init__(self, unmade: Mapping[tuple[str, str], None], spent: Mapping[str, list[float]]):
-        self.unmade, self.spent = dict(unmade), {name: list(times) for name, times in spent.items()}
-        self.all = len(unmade)
+    def __init__(self, unmade: Iterable[tuple[str, str]], spent: Mapping[str, list[float]]):
+        self.unmade, self.spent = dict.fromkeys(unmade), {name: list(times) for name, times in spent.items()}
+        self.all = len(self.unmade)
 
     def past(self, name: str, key: str, seconds: float) -> str:
         """Hears that an artefact is made; tells what is left, or nothing if it was the last."""

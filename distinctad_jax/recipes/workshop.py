@@ -14,7 +14,7 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +46,7 @@ class Spec:
 
     seed: int
     sections: Mapping[str, Any]
+    _texts: dict[str, str] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def section(self, name: str) -> Any:
         """A recipe's settings. Errors: BadUsage if the config has none; base and large make up no movies."""
@@ -65,11 +66,17 @@ class Spec:
                 except (KeyError, AttributeError, TypeError, ValueError) as error:
                     where = f"config.{name}.{path}"
                     raise BadUsage(f"cannot be {value!r}: {error}", where=where, mend="correct the variant") from None
-        return Spec(self.seed, sections)
+        return Spec(self.seed, sections, {name: text for name, text in self._texts.items() if name not in changes})
 
     def seeded(self, seed: int | None) -> Spec:
         """With another seed, unless it is None."""
-        return self if seed is None else Spec(seed, self.sections)
+        return self if seed is None else Spec(seed, self.sections, self._texts)
+
+    def content(self) -> tuple[int, *tuple[str, ...]]:
+        """All of it in a form that can be looked up; a section that no change has touched is written once."""
+        for name in self.sections.keys() - self._texts.keys():
+            self._texts[name] = json.dumps(plain(self.sections[name]))
+        return (self.seed, *(self._texts[name] for name in self.sections))
 
 
 def _replaced(config: Any, path: list[str], value: Any) -> Any:
@@ -174,28 +181,38 @@ class Workshop:
         self.root, self.recipes, self.mesh, self.voice = root, recipes, mesh, voice
         self.board, self.choices = board or Board(), choices
         self.made: dict[tuple[str, str], Artefact] = {}
+        self._known: dict[tuple[Any, ...], tuple[dict[str, Any], str]] = {}
         self.countdown: Countdown | None = None
         self.vault, self.asked = Vault(), set[Path]()
         self._hold: Callable[[], Any] | None = hold
 
     def facts(self, name: str, spec: Spec) -> dict[str, Any]:
         """All that the artefact depends on."""
+        return self._facts(name, spec)[0]
+
+    def key(self, name: str, spec: Spec) -> str:
+        """The hash of all that the artefact depends on."""
+        return self._facts(name, spec)[1]
+
+    def _facts(self, name: str, spec: Spec) -> tuple[dict[str, Any], str]:
+        """Facts and key, found out once: a grid asks for what its cells share again and again."""
+        asked = (name, *spec.content())
+        if asked in self._known:
+            return self._known[asked]
         recipe, settings = self.recipes[name], spec.section(name)
-        return {
+        needs = {label: self._facts(need.recipe, need.of(spec)) for label, need in recipe.needs(settings).items()}
+        own = {
             "recipe": name,
             "version": recipe.version,
             "settings": keyed(settings),
             "seed": spec.seed if recipe.seed(settings) is None else recipe.seed(settings),
             "inputs": [self.vault.fingerprint(path) for path in recipe.inputs(settings)],
             "glances": [(path.name, glance(path)) for path in recipe.glances(settings)],
-            "needs": {
-                label: self.facts(need.recipe, need.of(spec)) for label, need in recipe.needs(settings).items()
-            },
         }
-
-    def key(self, name: str, spec: Spec) -> str:
-        """The hash of all that the artefact depends on."""
-        return _key(self.facts(name, spec))
+        counted = json.dumps({**own, "needs": {label: key for label, (_, key) in needs.items()}}, sort_keys=True)
+        facts = {**own, "needs": {label: facts for label, (facts, _) in needs.items()}}
+        self._known[asked] = facts, hashlib.sha256(counted.encode()).hexdigest()[:16]
+        return self._known[asked]
 
     def make(self, name: str, spec: Spec) -> Artefact:
         """The artefact of `name`, kept if it is finished, made if not, after all that it needs."""
@@ -228,33 +245,34 @@ class Workshop:
     def _found(self, recipe: Recipe, folder: Path, key: str) -> dict[str, Any] | None:
         return None if recipe.always else self.board.agree(lambda: _finished(folder, key, self.voice))
 
-    def unmade(self, name: str, spec: Spec) -> dict[tuple[str, str], None]:
-        """(recipe, key) of all that has to be made for an artefact, each once, what it needs first."""
-        asked = [(recipe.name, _key(facts)) for recipe, facts, _ in self._asked(name, spec)]
-        return {one: None for one in reversed(asked) if one not in self.made}
+    def unmade(self, name: str, spec: Spec) -> dict[tuple[str, str], dict[str, Any]]:
+        """Facts of all that has to be made for an artefact by (recipe, key), each once, what it needs first."""
+        return {one: facts for one, facts in self._asked(name, spec, {}).items() if one not in self.made}
 
     def _look_ahead(self, name: str, spec: Spec) -> None:
         """Before anything is made for it: errors as `_beside`, also of what is needed on the way."""
-        asked = list(self._asked(name, spec))
-        self.asked = {folder for _, _, folder in asked}
-        for recipe, facts, _ in asked:
-            self._beside(recipe, facts)
+        asked = self._asked(name, spec, {})
+        self.asked = {self._folder(self.recipes[each], key) for each, key in asked}
+        for (each, key), facts in asked.items():
+            self._beside(self.recipes[each], key, facts)
 
-    def _asked(self, name: str, spec: Spec) -> Iterator[tuple[Recipe, dict[str, Any], Path]]:
-        """All that has to be made, with its facts and its folder."""
-        recipe, facts = self.recipes[name], self.facts(name, spec)
-        folder = self._folder(recipe, _key(facts))
-        if recipe.always or not (folder / MADE).is_file():
-            yield recipe, facts, folder
+    def _asked(
+        self, name: str, spec: Spec, found: dict[tuple[str, str], dict[str, Any]]
+    ) -> dict[tuple[str, str], dict[str, Any]]:
+        """`found`, with all that is not finished."""
+        recipe, one = self.recipes[name], (name, self.key(name, spec))
+        if one not in found and (recipe.always or not (self._folder(recipe, one[1]) / MADE).is_file()):
             for need in recipe.needs(spec.section(name)).values():
-                yield from self._asked(need.recipe, need.of(spec))
+                self._asked(need.recipe, need.of(spec), found)
+            found[one] = self.facts(name, spec)
+        return found
 
-    def _beside(self, recipe: Recipe, facts: Mapping[str, Any]) -> Path | None:
+    def _beside(self, recipe: Recipe, key: str, facts: Mapping[str, Any]) -> Path | None:
         """The unfinished training of other settings to branch from, where this one has not begun.
 
         Errors: BadResume if there is one, and a branch is not asked for.
         """
-        folder = self._folder(recipe, _key(facts))
+        folder = self._folder(recipe, key)
         if not recipe.together or unfinished(folder) is not None:
             return None
         return refuse_changed(folder, facts, self.choices.branch_from, self.asked)
@@ -280,7 +298,7 @@ class Workshop:
         found = unfinished(run.folder) if recipe.together else None
         if found is not None:
             compare(found, facts, self.voice.say)
-        beside = self._beside(recipe, dependent)
+        beside = self._beside(recipe, run.key, dependent)
         if self.choices.verify:
             for label, need in run.needs.items():
                 self.vault.check(need.folder, data[label])
@@ -325,11 +343,6 @@ class Workshop:
                 "sha256": {str(path.relative_to(run.folder)): self.vault.anew(path) for path in kept},
             },
         )
-
-
-def _key(facts: Mapping[str, Any]) -> str:
-    counted = {**facts, "needs": {label: _key(need) for label, need in facts["needs"].items()}}
-    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _place() -> dict[str, Any]:

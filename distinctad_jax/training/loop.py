@@ -135,12 +135,7 @@ def train(
                 with gauges.timed("compute"):
                     verdicts.settle(state)
                 with dog.paused(), gauges.timed("checkpoint"):
-                    checkpoints.save(step, state)
-                    while config.save_every == 1 and not checkpoints.wait():
-                        checkpoints.save(step, state)
-        with dog.paused(), gauges.timed("checkpoint"):
-            while done < last and not checkpoints.wait():
-                checkpoints.save(last, state)
+                    checkpoints.save(step, state, wait=config.save_every == 1 or step == last)
         gauges.end_trace()
         if done < last:
             say(f"  {gauges.sentence(gauges.summary(last))}")
@@ -209,9 +204,7 @@ def _save_and_stop(
     """Errors: Stopped, or KeyboardInterrupt."""
     verdicts.settle(state)
     if step:
-        checkpoints.save(step, state)
-        while not checkpoints.wait():
-            checkpoints.save(step, state)
+        checkpoints.save(step, state, wait=True)
     if stop.interrupted:
         raise KeyboardInterrupt
     what = f"saved at step {step} and stopped" if step else "stopped before the first step was done"
