@@ -179,7 +179,7 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
 
     Errors: BadInput, with the line, for what is no XML or no TTML, has a document type, or is nested too deep.
     """
-    root = document_of(text, found.path).root
+    root = document_of(text, found.path, TT).root
     if (root.space, root.name) != (TT, "tt"):
         raise BadInput("is no TTML", where=f"{found.path}:{root.line}", mend="begin with <tt> in its namespace")
     timing, language = ttml.clock_of(root), root.get("lang", XML) or "en"
