@@ -91,7 +91,8 @@ def _event(one: Description, track: Track) -> Iterator[str]:
     if one.represents != NON_TEXT:
         attributes += f' daptm:represents="{one.represents}"'
         if ttml.below(one.represents, "visual.text"):
-            attributes += f" daptm:langSrc={_quoted(one.language or track.language)}"
+            known = ttml.LANGUAGE.fullmatch(one.language)
+            attributes += f" daptm:langSrc={_quoted(one.language if known else track.language)}"
     yield f"<div {attributes}>"
     for kind, told in _told(one):
         yield f'  <ttm:desc daptm:descType="{kind}">{_escaped(told)}</ttm:desc>'
@@ -99,8 +100,9 @@ def _event(one: Description, track: Track) -> Iterator[str]:
     yield f"  <p{language}>{_ducking(one.duck, begin)}"
     sound = _sound(one.speech)
     speed = "fast" if one.speech and one.speech.rate > 1.05 else "normal"
+    speak = "" if sound else f' tta:speak="{speed}"'  # who plays the recording is not to speak the text as well
     times = f'begin="{_time(spoken[0])}" end="{_time(spoken[1])}"'
-    yield f'    <span {times} tta:speak="{speed}">{text}{sound}</span></p>'
+    yield f"    <span {times}{speak}>{text}{sound}</span></p>"
     yield "</div>"
 
 
@@ -179,7 +181,7 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
 
     Errors: BadInput, with the line, for what is no XML or no TTML, has a document type, or is nested too deep.
     """
-    root = document_of(text, found.path).root
+    root = document_of(text, found.path, TT).root
     if (root.space, root.name) != (TT, "tt"):
         raise BadInput("is no TTML", where=f"{found.path}:{root.line}", mend="begin with <tt> in its namespace")
     timing, language = ttml.clock_of(root), root.get("lang", XML) or "en"
@@ -285,7 +287,8 @@ class _Event:
         kind, status = told.get("x-kind", [""])[0], told.get("x-status", [""])[0]
         spoken = self.texts[0].inherited("lang", XML) or self.language
         represents = self.node.inherited("represents", DAPTM) or NON_TEXT
-        clip = next((one.get("src") for one in self.node.walk() if (one.space, one.name) == (TT, "audio")), None)
+        sounds = [one for one in self.node.walk() if one.space == TT and one.name in ("audio", "source")]
+        clip = next((src for one in sounds if (src := one.get("src")) and not src.startswith("#")), None)
         return Description(
             span,
             self.text,
@@ -299,7 +302,7 @@ class _Event:
             characters=tuple(told.get("x-character", [])),
             checks=tuple(check for line in told.get("x-check", []) if (check := _check(line))),
             duck=self._duck(),
-            speech=Speech(span.seconds, clip=unquote(clip)) if clip and not clip.startswith("#") else None,
+            speech=Speech(span.seconds, clip=unquote(clip)) if clip else None,
         )
 
     def _duck(self) -> Duck | None:

@@ -1,6 +1,6 @@
 """What W3C TTML2 and DAPT call things, and how they write times.
 
-Source: TTML2; the DAPT editor's draft of 2026 with the registries of content descriptors and description types.
+Source: TTML2; the DAPT editor's draft of May 2026 with the registries of content descriptors and description types.
 """
 
 from __future__ import annotations
@@ -25,16 +25,35 @@ DESCRIPTION_TYPES = ("pronunciationNote", "scene", "plotSignificance")
 DESCRIPTORS = ("audio", "audio.dialogue", "audio.nonDialogueSounds", "visual", "visual.dialogue", "visual.nonText")
 DESCRIPTORS += ("visual.text", "visual.text.title", "visual.text.credit", "visual.text.location")
 
-NC_NAME = re.compile(r"[^\W\d][\w.\-·]*")
-LANGUAGE = re.compile(r"[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*")
-_TOKEN = re.compile(r"[\w\-·‿⁀]+")
+_START = (
+    r"A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f"
+    r"\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
+)
+_LATER = _START + r"0-9\-\u00b7\u0300-\u036f\u203f\u2040"
+NC_NAME = re.compile(f"[{_START}][{_LATER}.]*")
+"""What an `xml:id` is. Source: Namespaces in XML 1.0, NCName; XML 1.0, NameStartChar and NameChar."""
+LANGUAGE = re.compile(
+    r"""(?:[a-z]{2,3}(?:-[a-z]{3}){0,3}|[a-z]{4,8})(?:-[a-z]{4})?(?:-(?:[a-z]{2}|[0-9]{3}))?
+        (?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*(?:-[0-9a-wyz](?:-[a-z0-9]{2,8})+)*(?:-x(?:-[a-z0-9]{1,8})+)?
+        |x(?:-[a-z0-9]{1,8})+
+        |en-gb-oed|sgn-(?:be-fr|be-nl|ch-de)
+        |i-(?:ami|bnn|default|enochian|hak|klingon|lux|mingo|navajo|pwn|tao|tay|tsu)""",
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
+)
+"""A well-formed language tag. Source: BCP 47 (RFC 5646), section 2.1, the irregular tags included."""
+NO_LANGUAGE = ("", "und")
+"""What `daptm:langSrc` says where nobody found out: nothing, or that."""
+_TOKEN = re.compile(f"[:{_LATER}]+")
 _CLOCK = re.compile(r"([0-9]{2,7}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,12})|:([0-9]{2,6})(?:\.[0-9]{1,6})?)?")
 _OFFSET = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,12}))?(h|m|s|ms|f|t)")
 _UNITS = {"h": Fraction(3600), "m": Fraction(60), "s": Fraction(1), "ms": Fraction(1, 1000)}
 
 
 def is_descriptor(text: str) -> bool:
-    """Whether a content descriptor is registered, or one of somebody's own (`x-`) below a registered one."""
+    """Whether a content descriptor is registered, or one of somebody's own (`x-`), alone or below a registered one.
+
+    Source: DAPT, section on `<content-descriptor>` values.
+    """
     tokens = text.split(".")
     if not all(_TOKEN.fullmatch(token) for token in tokens):
         return False
@@ -50,8 +69,13 @@ def below(descriptor: str, other: str) -> bool:
 
 
 def is_event(node: Node) -> bool:
-    """Whether an element is a script event: a `div` with an `xml:id`."""
-    return (node.space, node.name) == (TT, "div") and node.get("id", XML) is not None
+    """Whether an element is a script event: a `div` with an `xml:id` and with no `div` in it.
+
+    Source: DAPT, section "Handling div and p elements": what has a `div` in it groups events and is none itself.
+    """
+    if (node.space, node.name) != (TT, "div") or node.get("id", XML) is None:
+        return False
+    return not any((child.space, child.name) == (TT, "div") for child in node.children)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from distinctad_jax.tracks.cues import Cue
 from distinctad_jax.tracks.faults import Fault
 from distinctad_jax.tracks.formats import FORMATS, format_of, stem
 from distinctad_jax.tracks.reading import Warnings, read_text
-from distinctad_jax.tracks.ttml import is_event
+from distinctad_jax.tracks.ttml import TT, is_event
 from distinctad_jax.tracks.xml_tree import document_of
 
 CHECKED = tuple(one.name for one in FORMATS.values() if one.read)
@@ -67,8 +67,9 @@ def judge(path: Path, *, encoding: str = "utf-8") -> Verdict:
         if head.startswith(_MARKS):
             verdict.faults.append(Fault(1, "is UTF-16, and the standard asks for UTF-8"))
         elif head.startswith(b"\xef\xbb\xbf"):
-            told = "begins with a byte-order mark, which not every player reads"
-            verdict.faults.append(Fault(1, told, grave=form.name == "dapt"))  # DAPT is to be written without one
+            strict = form.name == "dapt"  # among the documents that the W3C's suite of DAPT has as invalid
+            told = "and DAPT has none" if strict else "which not every player reads"
+            verdict.faults.append(Fault(1, f"begins with a byte-order mark, {told}", grave=strict))
     try:
         _OF_FORMAT[form.name](text, verdict, found)
     except BadInput as problem:
@@ -107,7 +108,7 @@ def _srt(text: str, verdict: Verdict, found: Warnings) -> None:
 
 
 def _dapt(text: str, verdict: Verdict, found: Warnings) -> None:
-    document = document_of(text, found.path)
+    document = document_of(text, found.path, TT)
     verdict.faults += itertools.islice(dapt_rules.faults_of(document), MOST)
     if not any(fault.grave for fault in verdict.faults):
         _track(dapt.track_of(text, stem(found.path), Warnings(found.path)), verdict)

@@ -65,12 +65,12 @@ class Document:
     encoding: str = ""
 
 
-def document_of(text: str, path: Path) -> Document:
-    """The tree of a text.
+def document_of(text: str, path: Path, spaces: str = "") -> Document:
+    """The tree of a text, without the elements whose namespace does not begin with `spaces`, and all inside them.
 
     Errors: BadInput, with the line, if it is not well-formed, has a document type or is nested deeper than `DEEPEST`.
     """
-    reader = _Reader(path)
+    reader = _Reader(path, spaces)
     try:
         reader.parser.Parse(text.encode("utf-8"), True)
     except expat.ExpatError as error:
@@ -88,8 +88,8 @@ def _split(name: str) -> tuple[str, str]:
 
 
 class _Reader:
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, spaces: str):
+        self.path, self.spaces = path, spaces
         self.root: Node | None = None
         self.declared = ("", "")
         self._open: list[Node] = []
@@ -120,7 +120,7 @@ class _Reader:
         node = Node(*_split(name), {_split(key): value for key, value in attributes.items()}, line, parent)
         if parent is None:
             self.root = node
-        else:
+        elif node.space.startswith(self.spaces):
             parent.content.append(node)
         self._open.append(node)
 
