@@ -114,6 +114,7 @@ BROKEN = {
     "odd language": ('xml:lang="en"', 'xml:lang="#x"'),
     "language of one letter": ('xml:lang="en"', 'xml:lang="e"'),
     "language of too many countries": ('xml:lang="en"', 'xml:lang="en-GB-US"'),
+    "empty source language": ("ttp:frameRate", 'daptm:langSrc="" ttp:frameRate'),
     "odd source language": ("ttp:frameRate", 'daptm:langSrc="#x" ttp:frameRate'),
     "no script type": ('daptm:scriptType="asRecorded" ', ""),
     "odd script type": ("asRecorded", "draft"),
