@@ -248,8 +248,8 @@ def _languages(root: Node) -> Iterator[Fault]:
         if source and not ttml.LANGUAGE.fullmatch(source.strip()):
             yield Fault(node.line, f"daptm:langSrc {source!r} is no language tag")
         elif source is not None and not source.strip() and node is root:
-            # The draft has forbidden it and now discourages it: a script that says nothing of its source is no draft's.
-            yield Fault(node.line, "daptm:langSrc is empty: zxx says that there is no language, und that none is known")
+            # Forbidden by an earlier draft and discouraged by the last one: it says no more than leaving it out.
+            yield Fault(node.line, "daptm:langSrc is empty: it is zxx where the source has no language")
     unsaid = [one for one in _scripted(root) if _source(one) in ttml.NO_LANGUAGE]
     if unsaid:
         told = f"daptm:langSrc is not said, in texts: {len(unsaid)}; it is zxx where the source has no language"
