@@ -5,9 +5,8 @@ Run:    python benchmarks/models.py --torch-python=PYTHON > models.json       (P
 Gives:  one JSON object on standard output, and a table on standard error.
 Needs:  for us jax, flax, optax, einops and jaxtyping. Without --torch-python our side is measured alone.
 
-On a CPU: float32, one thread, both sides pinned to one core, both with large pages, as our commands ask for them; a
-run of ours and one of the peer in turn, CPU seconds, and the median of their ratios over --pairs pairs. On an
-accelerator: bfloat16, wall seconds, all our runs and then all of the peer's, since both want the whole memory. Beside
+On a CPU: float32, one thread, both sides pinned to one core and told to keep the memory that they free; a run of ours
+and one of the peer in turn, CPU seconds, and the median of their ratios over --pairs pairs. On an accelerator: bfloat16, wall seconds, all our runs and then all of the peer's, since both want the whole memory. Beside
 each figure stands the share that it is of the side's own product of large matrices, measured in between, or, for
 decoding on an accelerator, of the bandwidth floor.
 Sizes and bars stand in workloads.py; compilation and first runs are not in any figure.
@@ -29,7 +28,11 @@ from rich.table import Table
 from workloads import PEAK, Workload, decode_floor, of_accelerator, of_cpu
 
 HERE = Path(__file__).parent
-LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # see distinctad_jax.main.ask_for_large_pages
+# Large pages, and what was freed is kept. Else the kernel clears gigabytes of new pages a step, and on a virtual machine
+# whose host takes back what is free, a pause (the other side's turn) makes each of them dear: 4.7 s of CPU time a step.
+KEEPING = (
+    "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
+)
 SHORT = 0.5  # seconds: what is done sooner is repeated within a run
 
 
@@ -44,7 +47,7 @@ class Side:
         environment = os.environ | {"PYTHONPATH": str(HERE)}
         if device == "cpu":
             one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-            environment |= one | LARGE_PAGES | {"JAX_PLATFORMS": "cpu"}
+            environment |= one | {"JAX_PLATFORMS": "cpu", "GLIBC_TUNABLES": KEEPING}
         else:
             environment.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.92")
         self.process = subprocess.Popen(
