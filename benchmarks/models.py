@@ -6,9 +6,10 @@ Gives:  one JSON object on standard output, and a table on standard error.
 Needs:  for us jax, flax, optax, einops and jaxtyping. Without --torch-python our side is measured alone.
 
 On a CPU: float32, one thread, both sides pinned to one core and told to keep the memory that they free; a run of ours
-and one of the peer in turn, CPU seconds, and the median of their ratios over --pairs pairs. On an accelerator: bfloat16, wall seconds, all our runs and then all of the peer's, since both want the whole memory. Beside
-each figure stands the share that it is of the side's own product of large matrices, measured in between, or, for
-decoding on an accelerator, of the bandwidth floor.
+and one of the peer in turn, CPU seconds, and the median of their ratios over --pairs pairs. On an accelerator:
+bfloat16, wall seconds, all our runs and then all of the peer's, since both want the whole memory. Beside each figure
+stands the share that it is of the side's own product of large matrices, measured in between, or, for decoding on an
+accelerator, of the bandwidth floor.
 Sizes and bars stand in workloads.py; compilation and first runs are not in any figure.
 """
 
@@ -28,11 +29,10 @@ from rich.table import Table
 from workloads import PEAK, Workload, decode_floor, of_accelerator, of_cpu
 
 HERE = Path(__file__).parent
-# Large pages, and what was freed is kept. Else the kernel clears gigabytes of new pages a step, and on a virtual machine
-# whose host takes back what is free, a pause (the other side's turn) makes each of them dear: 4.7 s of CPU time a step.
-KEEPING = (
-    "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
-)
+# Large pages, and what was freed is kept. Else the kernel clears gigabytes of new pages a step, and on a virtual
+# machine whose host takes back what is free each of them is dear after a pause, as the other side's turn is one.
+KEEPING = "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0"
+KEEPING += ":glibc.malloc.trim_threshold=17179869184"
 SHORT = 0.5  # seconds: what is done sooner is repeated within a run
 
 
