@@ -18,7 +18,7 @@ from distinctad_jax.commands.batch import each, ended, films, paper, tell
 from distinctad_jax.commands.gaps import summary as gap_summary
 from distinctad_jax.commands.practice import PLACING, SPEAKING, practice_of, practice_options
 from distinctad_jax.commands.report import page
-from distinctad_jax.commands.sources import cuts_of, part_of, source_options, sources_of
+from distinctad_jax.commands.sources import cuts_of, film_options, part_of, reads_films, source_options, sources_of
 from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
 from distinctad_jax.commands.taste import taste_of, taste_options
 from distinctad_jax.commands.voice import Voice
@@ -50,12 +50,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-tokens", type=int, default=40, metavar="N", help="of a text")
     parser.add_argument("--longest-clip", type=float, default=LONGEST_CLIP, metavar="S", help="told by one text")
     parser.add_argument("--dry-run", action="store_true", help="say what would be described, and write nothing")
+    film_options(parser)
     source_options(parser)
     taste_options(parser)
     practice_options(parser, (*PLACING, *SPEAKING))
     target_options(parser, WRITTEN, ("json", "vtt", "srt"))
 
 
+@reads_films
 def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
     """Describes each film; returns what was found."""
     wishes, formats = _wishes(given), formats_of(given, WRITTEN)

@@ -14,7 +14,7 @@ from typing import Any
 
 from distinctad_jax.commands.batch import each, ended, films, tell
 from distinctad_jax.commands.practice import PLACING, SPEAKING, practice_of, practice_options
-from distinctad_jax.commands.sources import cuts_of, part_of, source_options, sources_of
+from distinctad_jax.commands.sources import cuts_of, film_options, part_of, reads_films, source_options, sources_of
 from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.drafting.describe import summary
@@ -40,11 +40,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--names", choices=POLICIES, default="always", help="when the cast may be called by name")
     parser.add_argument("--move", type=float, default=MOVED, metavar="S", help="by which an entry may be moved")
     parser.add_argument("--dry-run", action="store_true", help="say how it would fit, and write nothing")
+    film_options(parser)
     source_options(parser)
     practice_options(parser, (*PLACING, *SPEAKING))
     target_options(parser, WRITTEN, ("json", "vtt", "srt"))
 
 
+@reads_films
 def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
     """Fits each script; returns what was found."""
     practice, formats = practice_of(given), formats_of(given, WRITTEN)

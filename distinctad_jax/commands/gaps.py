@@ -12,7 +12,7 @@ from typing import Any
 
 from distinctad_jax.commands.batch import TEXTS, each, ended, films, tell
 from distinctad_jax.commands.practice import PLACING, practice_of, practice_options
-from distinctad_jax.commands.sources import cuts_of, part_of, source_options, sources_of
+from distinctad_jax.commands.sources import cuts_of, film_options, part_of, reads_films, source_options, sources_of
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.drafting.dialogue import Sources
 from distinctad_jax.drafting.survey import Survey, facts, paper_facts, survey
@@ -25,10 +25,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The films, and what is known of their dialogue."""
     parser.add_argument("films", type=Path, nargs="+", metavar="FILM")
     parser.add_argument("--duration", type=float, metavar="S", help="of the film, where there are only subtitles")
+    film_options(parser)
     source_options(parser)
     practice_options(parser, PLACING)
 
 
+@reads_films
 def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
     """Prints each gap as start, end and length; returns what was found of each film."""
     practice, found = practice_of(given), films(given.films)

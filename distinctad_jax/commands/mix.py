@@ -14,6 +14,7 @@ from typing import Any
 
 from distinctad_jax.commands.batch import each, ended, films, paper, tell
 from distinctad_jax.commands.practice import MIXING, SPEAKING, practice_of, practice_options
+from distinctad_jax.commands.sources import film_options, reads_films
 from distinctad_jax.commands.speak import engine_of, engine_options, read, spoken
 from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
 from distinctad_jax.commands.voice import Voice
@@ -44,11 +45,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--encoding", default="utf-8", help="of files that have no mark; default utf-8")
     parser.add_argument("--loudness", type=float, metavar="LUFS", help="bring the film to -23, -24, -27 or -16")
     parser.add_argument("--title", metavar="TEXT", help="of the new tracks; default: English (audio description)")
+    film_options(parser)
     engine_options(parser)
     target_options(parser, FORMATS, ("mkv",))
     practice_options(parser, (*MIXING, *SPEAKING))
 
 
+@reads_films
 def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
     """Mixes each film; returns what was measured."""
     practice, formats = practice_of(given), formats_of(given, FORMATS)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from distinctad_jax.commands.batch import each, ended, paper, tell
 from distinctad_jax.commands.practice import PLACING, SPEAKING, practice_of, practice_options
+from distinctad_jax.commands.sources import film_options, reads_films
 from distinctad_jax.commands.speak import read, tracks_of
 from distinctad_jax.commands.targets import folder_of, wanted
 from distinctad_jax.commands.voice import Voice
@@ -41,12 +42,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--embed-video", action="store_true", help="put a film of up to 20 MB into the page")
     parser.add_argument("--no-frames", action="store_true", help="leave the pictures out")
     parser.add_argument("-o", "--output-dir", type=Path, metavar="DIR", help="default: the folder of each track")
+    film_options(parser)
     there = parser.add_mutually_exclusive_group()
     there.add_argument("--overwrite", "--force", action="store_true", help="write over pages that are there")
     there.add_argument("--skip-existing", action="store_true", help="leave pages that are there")
     practice_options(parser, (*PLACING, *SPEAKING, "duck_unmeasured"))
 
 
+@reads_films
 def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
     """Writes a page for each track."""
     practice = practice_of(given)

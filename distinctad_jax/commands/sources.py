@@ -1,16 +1,48 @@
-"""The options that say where dialogue and shots come from, for every command that looks for gaps."""
+"""The options of commands that read films: where dialogue and shots come from, and how large a picture may be."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from distinctad_jax.commands.batch import paper
+from distinctad_jax.commands.voice import Voice
+from distinctad_jax.data.film import MAX_PIXELS, pictures_up_to
 from distinctad_jax.drafting.dialogue import Sources
 from distinctad_jax.drafting.survey import AUTO, NONE
 from distinctad_jax.errors import BadUsage
 from distinctad_jax.movie.span import Span
+
+MILLION = 1_000_000
+
+
+def film_options(parser: argparse.ArgumentParser) -> None:
+    """How large a film's pictures may be; `reads_films` heeds it."""
+    parser.add_argument(
+        "--max-megapixels",
+        type=float,
+        default=MAX_PIXELS / MILLION,
+        metavar="MP",
+        help=f"refuse films with larger pictures before any is decoded (default: {MAX_PIXELS / MILLION:g})",
+    )
+
+
+def reads_films(run: Callable[[argparse.Namespace, Voice], dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """`run` of a command that took `film_options`. Errors: BadUsage for a limit that lets no picture through."""
+
+    @functools.wraps(run)
+    def limited(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
+        if not 1 <= given.max_megapixels * MILLION < 2**31:  # the decoder counts in 32 bits
+            raise BadUsage(
+                f"--max-megapixels {given.max_megapixels:g}", where="command line", mend="more than 0, up to 2147"
+            )
+        with pictures_up_to(int(given.max_megapixels * MILLION)):
+            return run(given, voice)
+
+    return limited
 
 
 def source_options(parser: argparse.ArgumentParser) -> None:

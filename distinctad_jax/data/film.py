@@ -1,9 +1,10 @@
 """A film file opened with care, as pictures in order of time.
 
 The file may come from anywhere: only a regular file is opened, by its descriptor and not by its name, only as one of
-a list of film formats (so a playlist that names other files is refused), and no picture of more than `MAX_PIXELS` is
-decoded. Times are seconds from the first shown picture and come from the timestamps, never from counting, so films of
-variable frame rate, with an offset start or with edit lists are read as a player shows them.
+a list of film formats (so a playlist that names other files is refused), and no picture of more pixels than
+`largest_picture()` is decoded. Times are seconds from the first shown picture and come from the timestamps, never
+from counting, so films of variable frame rate, with an offset start or with edit lists are read as a player shows
+them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from distinctad_jax.movie.span import clock
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf"
 MAX_PIXELS = 50_000_000
-_LIMIT = {"max_pixels": str(MAX_PIXELS)}
+"""Pictures with more are refused before they are decoded, unless `pictures_up_to` allows more, or fewer."""
 MEND = "give a video file such as .mp4, .mkv or .webm, or convert it with ffmpeg"
 _FAR = 8.0  # s; a seek decodes half a group of pictures for nothing, so it must jump over several groups
 _LATEST = 1e9  # s; later moments would not fit the integers of a time base of nanoseconds
@@ -42,6 +43,28 @@ _UNACCOUNTED = 1024  # bytes between two packets; Matroska's own headers take so
 _AHEAD = 16  # packets; no picture waits for more than 16 others before it is shown
 _SMALL = 640 * 360  # pixels of a picture; decoding smaller ones in threads costs more than it gains
 _SAME = 1e-6  # s; times that differ by less are one time written in two time bases
+_allowed = MAX_PIXELS  # one for the process: films are read by threads, which would not inherit a context's
+
+
+def largest_picture() -> int:
+    """Pixels of the largest picture that may be decoded now."""
+    return _allowed
+
+
+@contextlib.contextmanager
+def pictures_up_to(pixels: int) -> Iterator[None]:
+    """Within the block pictures of up to `pixels` pixels are decoded, in every thread.
+
+    Errors: ValueError for less than one.
+    """
+    global _allowed
+    if pixels < 1:
+        raise ValueError(f"pictures have at least 1 pixel, got {pixels}.")
+    before, _allowed = _allowed, pixels
+    try:
+        yield
+    finally:
+        _allowed = before
 
 
 @dataclass
@@ -380,7 +403,7 @@ def container(path: Path, formats: str = FORMATS) -> Iterator[InputContainer]:
         file.seek(0)
         whitelist = {"format_whitelist": formats, "protocol_whitelist": "none"}
         try:
-            box = stack.enter_context(av.open(file, mode="r", options=_LIMIT, container_options=whitelist))
+            box = stack.enter_context(av.open(file, mode="r", options=_limit(), container_options=whitelist))
         except (FFmpegError, UnicodeError) as error:
             raise BadInput(_seems(head), where=path, mend=MEND) from error
         yield box
@@ -396,6 +419,10 @@ def opened(path: Path) -> Iterator[Film]:
         yield Film(path, box, _chosen(box, path))
 
 
+def _limit() -> dict[str, str]:
+    return {"max_pixels": str(largest_picture())}
+
+
 def _chosen(container: InputContainer, path: Path) -> VideoStream:
     streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not streams:
@@ -404,10 +431,12 @@ def _chosen(container: InputContainer, path: Path) -> VideoStream:
     if stream.codec_context is None:
         raise BadInput("its pictures are in a format that cannot be decoded", where=path, mend=MEND)
     width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > MAX_PIXELS:
+    if width * height > largest_picture():
         raise BadInput(
-            f"pictures of {width}x{height}, over {MAX_PIXELS} pixels", where=path, mend="scale it down with ffmpeg"
+            f"pictures of {width}x{height}, over {largest_picture()} pixels",
+            where=path,
+            mend="scale it down with ffmpeg, or allow more pixels",
         )
-    stream.codec_context.options = _LIMIT  # those given at the opening reach the probe only
+    stream.codec_context.options = _limit()  # those given at the opening reach the probe only
     stream.thread_type = "AUTO" if width * height > _SMALL else "SLICE"
     return stream

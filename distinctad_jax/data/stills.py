@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
-from distinctad_jax.data.film import MAX_PIXELS
+from distinctad_jax.data.film import largest_picture
 from distinctad_jax.errors import BadInput
 from distinctad_jax.files import read_bytes, real
 
@@ -48,7 +48,7 @@ def read_picture(data: bytes, size: int, where: str) -> UInt8[np.ndarray, "size 
     try:
         with Image.open(io.BytesIO(data)) as picture:
             width, height = picture.size
-            if width * height > MAX_PIXELS:
+            if width * height > largest_picture():
                 raise BadInput(f"a picture of {width}x{height}", where=where, mend="scale it down")
             scale = size / min(width, height)
             scaled = max(int(width * scale + 1e-6), size), max(int(height * scale + 1e-6), size)

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import Float32, UInt8
 
-from distinctad_jax.data.film import MAX_PIXELS, Film, opened
+from distinctad_jax.data.film import Film, largest_picture, opened
 from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.span import Span
 
@@ -245,7 +245,7 @@ def _geometry(film: Film, frame: VideoFrame, size: int | None) -> _Geometry:
         aspect = 1.0
     width, height = frame.width * max(aspect, 1.0), frame.height / min(aspect, 1.0)
     factor = 1.0 if size is None else size / min(width, height)
-    if max(width, height) > _THINNEST * min(width, height) or width * height * factor**2 > MAX_PIXELS:
+    if max(width, height) > _THINNEST * min(width, height) or width * height * factor**2 > largest_picture():
         raise BadInput(
             f"pictures of {frame.width}x{frame.height} cannot be scaled and cut",
             where=film.path,

@@ -175,6 +175,15 @@ def test_huge_pictures_take_little_memory(tmp_path):
         assert int(done.stdout.splitlines()[-1]) < 900_000, name
 
 
+def test_the_limit_of_a_picture_is_a_flag(capsys, tmp_path):
+    path = film(tmp_path / "film.mp4", pictures=48)
+    kept = keep(capsys, tmp_path, ["gaps", path, "--max-megapixels=0.001"], codes=(3,))
+    assert "over 1000 pixels; scale it down with ffmpeg, or allow more pixels" in kept.error
+    assert keep(capsys, tmp_path, ["gaps", path, "--max-megapixels=60"], codes=(0,)).found
+    for value in ("0", "-1", "nan", "inf"):
+        assert "more than 0" in keep(capsys, tmp_path, ["gaps", path, f"--max-megapixels={value}"], codes=(2,)).error
+
+
 SLOW = """
 import sys, time
 sys.path.insert(0, "tests")

@@ -1,6 +1,7 @@
 """Which files are opened, and what becomes of damaged ones."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -9,6 +10,7 @@ import pytest
 from made_films import HEIGHT, WIDTH, numbered, numbers, write_film
 
 import distinctad_jax.data.film as film_module
+from distinctad_jax.data.film import MAX_PIXELS, largest_picture, pictures_up_to
 from distinctad_jax.data.video import moments, probe, read_frames
 from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.span import Span
@@ -145,12 +147,19 @@ def test_what_is_no_film_is_refused_in_one_line(tmp_path, make, says):
     assert path.name in line and caught.value.mend
 
 
-def test_pictures_of_too_many_pixels_are_refused(steady, monkeypatch):
-    monkeypatch.setattr(film_module, "MAX_PIXELS", WIDTH * HEIGHT - 1)
-    with pytest.raises(BadInput, match=f"{WIDTH}x{HEIGHT}"):
+def test_pictures_of_too_many_pixels_are_refused(steady):
+    with pictures_up_to(WIDTH * HEIGHT - 1), pytest.raises(BadInput, match=f"{WIDTH}x{HEIGHT}.*allow more"):
         probe(steady)
-    monkeypatch.setattr(film_module, "MAX_PIXELS", WIDTH * HEIGHT * 2)  # the decoder counts padded pictures
-    assert probe(steady).width == WIDTH
+    with pictures_up_to(WIDTH * HEIGHT * 2):  # the decoder counts padded pictures
+        assert probe(steady).width == WIDTH
+    assert largest_picture() == MAX_PIXELS
+    with pytest.raises(ValueError, match="at least 1"), pictures_up_to(0):
+        pass
+
+
+def test_the_limit_of_pixels_reaches_threads(steady):
+    with pictures_up_to(WIDTH * HEIGHT - 1), ThreadPoolExecutor(1) as pool, pytest.raises(BadInput):
+        pool.submit(probe, steady).result()
 
 
 def test_names_that_look_like_protocols_or_patterns_are_only_names(tmp_path, steady, monkeypatch):
