@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from places import REPOSITORY, SHARED, config_argument
+from xdist.scheduler import LoadScopeScheduling
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -21,6 +22,23 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # what one test compiles, the
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="distinctad-compiled-")
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+
+NEED_DEMO = frozenset(
+    {
+        "endurance/test_kills.py",
+        "recipes/test_demo.py",
+        "recipes/test_dials_recipe.py",
+        "recipes/test_inside_measured.py",
+        "recipes/test_narrate.py",
+        "recipes/test_pack_files.py",
+        "recipes/test_resuming.py",
+        "recipes/test_stored_features.py",
+        "recipes/test_two_hosts.py",
+        "test_configs.py",
+        "test_main.py",
+    }
+)
+"""Files with tests that need the finished demo."""
 
 
 @pytest.fixture(scope="session")
@@ -77,19 +95,33 @@ def workdir(demo: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(demo, tmp_path / "workdir"))
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What needs the demo is slow, whichever of these tests happens to come first and make it; what needs torch is
-    left out where no interpreter that has it is named.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """With `-n 2` the tests of a file stay together, and one process runs all files that need the demo, first.
 
-    With `-n 2` one process runs all of what needs the demo, so that it is made once, and each file's tests stay
-    together.
+    So the demo is made once, and nothing is traced twice. (pytest-xdist's own groups are lost under pytest 9.2.)
     """
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0].removeprefix("tests/")
+            return "demo" if file in NEED_DEMO else file
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs the demo comes first, and is slow, whichever of these tests makes it; what needs torch is left out
+    where no interpreter that has it is named.
+    """
+    here = Path(__file__).parent
     for item in items:
-        needs_demo = "demo" in getattr(item, "fixturenames", ())
-        if needs_demo:
+        if "demo" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
-        item.add_marker(pytest.mark.xdist_group("demo" if needs_demo else item.path.name))
+            if (file := item.path.relative_to(here).as_posix()) not in NEED_DEMO:
+                raise pytest.UsageError(f"{file} needs the demo, and is not among NEED_DEMO of tests/conftest.py")
+    items.sort(key=lambda item: item.path.relative_to(here).as_posix() not in NEED_DEMO)
     if "TORCH_PYTHON" not in os.environ:
         left_out = [item for item in items if item.get_closest_marker("parity")]
         if left_out:
