@@ -1,76 +1,24 @@
 """Two processes that train together: asked to stop, both save one step; one lost, the other ends; one goes on."""
 
 import dataclasses
-import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pair
 import pytest
-from places import REPOSITORY, config_argument
 from small_training import small_fit
+from survivor import LIMIT, Together
 
 from distinctad_jax.training.logbook import BATCHES, read_logbook
 
-HEARTBEAT, LIMIT = 5, 200.0
-"""Seconds: of silence until a process counts as lost; for two of them to start on a busy machine."""
-
-
-class Together:
-    """Two guarded processes of four devices, in one folder, as often as they are started."""
-
-    def __init__(self, folder: Path):
-        self.folder, self.begun = folder, []
-
-    def start(self):
-        self.end()
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-        flags = [flag for flag in os.environ["XLA_FLAGS"].split() if "device_count" not in flag]
-        there = os.environ | {"XLA_FLAGS": " ".join([*flags, "--xla_force_host_platform_device_count=4"])}
-        there["PYTHONPATH"] = str(REPOSITORY)
-        for index in (0, 1):
-            words = [str(Path(pair.__file__)), str(self.folder / "run"), config_argument("stage2:tiny")]
-            words += [f"--coordinator=127.0.0.1:{port}", "--processes=2", f"--process={index}"]
-            with (self.folder / f"told.{index}").open("w") as told:
-                line = [sys.executable, *words, f"--heartbeat={HEARTBEAT}"]
-                self.begun.append(subprocess.Popen(line, cwd=REPOSITORY, env=there, stdout=told, stderr=told))
-        return self.begun
-
-    def told(self, index: int) -> str:
-        return (self.folder / f"told.{index}").read_text()
-
-    def step(self) -> int:
-        lines = read_logbook(self.folder / "run")
-        return lines[-1]["step"] if lines else 0
-
-    def reach(self, step: int) -> None:
-        deadline = time.monotonic() + LIMIT
-        while self.step() < step:
-            told = self.told(0) + self.told(1)
-            assert time.monotonic() < deadline and all(each.poll() is None for each in self.begun), told
-            time.sleep(0.02)
-
-    def saved(self) -> list[int]:
-        return sorted(
-            int(path.name) for path in (self.folder / "run" / "checkpoints").iterdir() if path.name.isdigit()
-        )
-
-    def end(self) -> None:
-        for process in self.begun:
-            process.kill()
-            process.wait()
-        self.begun = []
+HEARTBEAT = 5
+"""Seconds of silence until a process counts as lost."""
 
 
 @pytest.fixture
 def together(tmp_path):
-    both = Together(tmp_path)
+    both = Together(tmp_path, HEARTBEAT)
     yield both
     both.end()
 
