@@ -260,32 +260,38 @@ class ContextualEMAttention(nnx.Module):
 
 def clip_similarity(
     tokens: Float[Array, "batch clips tokens width"], real: Bool[Array, "batch clips tokens"]
-) -> Float[Array, ""]:
-    """How alike the clips of a window are: mean cosine of the mean tokens of two of them; 0 if there is no pair."""
+) -> Float[Array, " batch"]:
+    """How alike the clips of each window are: mean cosine of the mean tokens of two; 0 if there is no pair."""
     means = unit(jnp.sum(tokens.astype(jnp.float32) * real[..., None], axis=2))
     cosines = jnp.einsum("bcw,bdw->bcd", means, means)
     there = real.any(axis=2)
     pairs = there[:, :, None] & there[:, None, :] & ~jnp.eye(real.shape[1], dtype=bool)
-    return jnp.sum(jnp.where(pairs, cosines, 0.0)) / jnp.maximum(pairs.sum(), 1)
+    return jnp.sum(jnp.where(pairs, cosines, 0.0), axis=(1, 2)) / jnp.maximum(pairs.sum(axis=(1, 2)), 1)
 
 
 def diagnostics(
     tokens: Float[Array, "batch clips tokens width"],
     real: Bool[Array, "batch clips tokens"],
     output: EMAttentionOutput,
-) -> dict[str, Float[Array, ""]]:
-    """Numbers to watch: `tokens` and `real` as they went in, `output` as it came out.
+) -> dict[str, Float[Array, " batch"]]:
+    """Numbers to watch of each window: `tokens` and `real` as they went in, `output` as it came out.
 
-    Units: base_usage_entropy in nats, at most log(bases), of the mean responsibilities of a window, averaged over
-      windows; clip_similarity_before and _after are cosines; reconstruction_error is 1 - cosine, mean over clips.
+    Units: base_usage_entropy in nats, at most log(bases), of the mean responsibilities; base_similarity, the mean
+      cosine of two bases: 1 where all have become one; clip_similarity_before and _after are cosines;
+      reconstruction_error is 1 - cosine, mean over clips. All are 0 for a window of padding.
     """
     counts = output.responsibilities.sum(axis=(1, 2))
     usage = counts / jnp.maximum(counts.sum(axis=-1, keepdims=True), EPSILON)
-    entropy = -jnp.sum(usage * jnp.log(jnp.maximum(usage, EPSILON)), axis=-1)
     there = real.any(axis=2)
-    return {
-        "base_usage_entropy": entropy.sum() / jnp.maximum(there.any(axis=1).sum(), 1),
+    bases = output.bases * there.any(axis=1)[:, None, None]
+    number = bases.shape[1]
+    # All pairs of K bases of length 1 at once: |sum|^2 = K + the sum over pairs.
+    pairs = jnp.sum(bases.sum(axis=1) ** 2, axis=-1) - jnp.sum(bases**2, axis=(1, 2))
+    found = {
+        "base_usage_entropy": -jnp.sum(usage * jnp.log(jnp.maximum(usage, EPSILON)), axis=-1),
+        "base_similarity": pairs / max(number * (number - 1), 1),
         "clip_similarity_before": clip_similarity(tokens, real),
         "clip_similarity_after": clip_similarity(output.tokens, real),
-        "reconstruction_error": output.error.sum() / jnp.maximum(there.sum(), 1),
+        "reconstruction_error": output.error.sum(axis=-1) / jnp.maximum(there.sum(axis=-1), 1),
     }
+    return jax.lax.stop_gradient(found)

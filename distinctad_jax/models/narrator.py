@@ -11,7 +11,13 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from distinctad_jax.models.bridge import Bridge, BridgeConfig
-from distinctad_jax.models.em_attention import RIVALS, ContextualEMAttention, EMAttentionConfig, EMAttentionOutput
+from distinctad_jax.models.em_attention import (
+    RIVALS,
+    ContextualEMAttention,
+    EMAttentionConfig,
+    EMAttentionOutput,
+    diagnostics,
+)
 from distinctad_jax.models.language import LanguageConfig, language_model
 from distinctad_jax.models.layers import Linear, normal
 from distinctad_jax.models.window_rivals import window_rival
@@ -38,10 +44,11 @@ class NarratorConfig:
 
 
 class NarratorOutput(NamedTuple):
-    """Scores of the words, and what EM attention saw; `em` is None with fusion "none" and with a rival."""
+    """Scores of the words, and what EM attention saw; it is None with fusion "none" and with a rival."""
 
     logits: Float[Array, "batch clips length vocab"]
     em: EMAttentionOutput | None
+    watched: dict[str, Float[Array, " batch"]] | None  # `em_attention.diagnostics` of each window
 
 
 class Narrator(nnx.Module):
@@ -79,8 +86,16 @@ class Narrator(nnx.Module):
         train: bool,
     ) -> tuple[Float[Array, "batch clips tokens model"], EMAttentionOutput | None]:
         """The visual tokens of every clip, told of each other. With train=True a moving average moves."""
-        tokens = self.resample(features, frames_real)
-        real = self.tokens_real(frames_real, clips_real)
+        return self.told(self.resample(features, frames_real), self.tokens_real(frames_real, clips_real), train=train)
+
+    def told(
+        self,
+        tokens: Float[Array, "batch clips tokens model"],
+        real: Bool[Array, "batch clips tokens"],
+        *,
+        train: bool,
+    ) -> tuple[Float[Array, "batch clips tokens model"], EMAttentionOutput | None]:
+        """The visual tokens that `resample` gave, told of each other: by EM attention, a rival, or not at all."""
         if self.rival is not None:
             return self.rival(tokens, real), None
         if self.em_attention is None:
@@ -141,7 +156,8 @@ class Narrator(nnx.Module):
 
         `key` switches on the language model's dropout.
         """
-        visual, em = self.see(features, frames_real, clips_real, train=train)
+        tokens, real_tokens = self.resample(features, frames_real), self.tokens_real(frames_real, clips_real)
+        visual, em = self.told(tokens, real_tokens, train=train)
         prefix, prefix_real = self.prefix(visual, prompt_ids, prompt_real)
         ids = einops.rearrange(text_ids, "b c u -> (b c) u")[:, :-1]
         real = einops.rearrange(text_real, "b c u -> (b c) u")[:, :-1]
@@ -149,4 +165,5 @@ class Narrator(nnx.Module):
         hidden, _ = self.language(read, jnp.concatenate([prefix_real, real], axis=1), key=key)
         # From the last visual token on, each hidden state predicts a word; the prompt's predict nothing.
         logits = self.language.logits(hidden[:, prefix.shape[1] - 1 :])
-        return NarratorOutput(einops.rearrange(logits, "(b c) u v -> b c u v", b=text_ids.shape[0]), em)
+        logits = einops.rearrange(logits, "(b c) u v -> b c u v", b=text_ids.shape[0])
+        return NarratorOutput(logits, em, None if em is None else diagnostics(tokens, real_tokens, em))

@@ -7,6 +7,7 @@ import re
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from distinctad_jax.checkpoints.weights import save_weights
@@ -156,10 +157,10 @@ LEARNS = {"full": r".", "frozen": r"^(?!language/)", "lora": r"^(?!language/)|/l
 
 
 def narration_task(loss: SayingConfig) -> Task:
-    """The next word, and the words that the neighbours do not use."""
+    """The next word, and the words that the neighbours do not use; EM attention is watched (`diagnostics`)."""
 
     def encode(model: Narrator, batch: dict[str, Any], key: Any) -> Any:
-        return model(
+        output = model(
             batch["features"],
             batch["frames_real"],
             batch["clips_real"],
@@ -169,12 +170,16 @@ def narration_task(loss: SayingConfig) -> Task:
             batch["text_real"],
             train=True,
             key=key,
-        ).logits
+        )
+        return output.logits, output.watched or {}
 
-    def objective(model: Narrator, logits: Any, batch: dict[str, Any]) -> Any:
+    def objective(model: Narrator, outputs: Any, batch: dict[str, Any]) -> Any:
+        logits, watched = outputs
+        pairs = batch["clips_real"].sum(axis=1) > 1  # a clip alone shares nothing
+        watched = {name: jnp.sum(of * pairs) / jnp.maximum(pairs.sum(), 1) for name, of in watched.items()}
         caption = next_word(logits, batch["text_ids"], batch["text_real"])
         if not loss.distinctive:
-            return loss.caption * caption, {"caption": caption}
+            return loss.caption * caption, {"caption": caption, **watched}
         if loss.form == "A":
             distinctive = distinctive_words(logits, batch["text_ids"], batch["distinctive"])
         elif loss.form == "B":
@@ -184,7 +189,7 @@ def narration_task(loss: SayingConfig) -> Task:
                 logits, batch["text_real"], batch["context_ids"], batch["context_real"], ids=batch["text_ids"]
             )
         total = loss.caption * caption + loss.distinctive * distinctive
-        return total, {"caption": caption, "distinctive": distinctive}
+        return total, {"caption": caption, "distinctive": distinctive, **watched}
 
     return Task(encode, objective)
 

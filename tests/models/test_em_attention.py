@@ -236,13 +236,25 @@ def test_diagnostics_know_the_extremes():
     alike = np.broadcast_to(np.float32([1, -1, 2, 0, 0, 1, -2, 0]), (BATCH, CLIPS, TOKENS, WIDTH))
     real, watch = np.ones((BATCH, CLIPS, TOKENS), bool), jax.jit(diagnostics)
     seen = watch(alike, real, attend(made(bases=1), alike, real))
+    assert all(value.shape == (BATCH,) for value in seen.values())
     np.testing.assert_allclose(seen["clip_similarity_before"], 1, rtol=1e-6)
     np.testing.assert_allclose(seen["reconstruction_error"], 0, atol=1e-6)
     np.testing.assert_allclose(seen["base_usage_entropy"], 0, atol=1e-6)
-    even = attend(made(temperature=1e-6, fusion="recon"), alike, real)
-    np.testing.assert_allclose(watch(alike, real, even)["base_usage_entropy"], np.log(5), rtol=1e-5)
+    assert not seen["base_similarity"].any()  # one is no pair
+    even = watch(alike, real, attend(made(temperature=1e-6, fusion="recon"), alike, real))
+    np.testing.assert_allclose(even["base_usage_entropy"], np.log(5), rtol=1e-5)
+    np.testing.assert_allclose(even["base_similarity"], 1, rtol=1e-5)  # all are the one direction there is
     nothing = watch(alike, ~real, attend(made(), alike, ~real))
-    assert all(value == 0 for value in nothing.values())
+    assert not any(value.any() for value in nothing.values())
+
+
+def test_base_similarity_is_the_mean_cosine_of_pairs(tokens, real):
+    output = attend(made(), tokens, real)
+    bases = np.asarray(output.bases[0])
+    cosines = [bases[k] @ bases[m] for k in range(len(bases)) for m in range(len(bases)) if k != m]
+    np.testing.assert_allclose(
+        jax.jit(diagnostics)(tokens, real, output)["base_similarity"][0], np.mean(cosines), atol=1e-6
+    )
 
 
 def test_clip_similarity_is_of_pairs_of_real_clips():

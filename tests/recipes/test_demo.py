@@ -12,6 +12,7 @@ import pytest
 
 from distinctad_jax.metrics.scores import Row, score_rows
 from distinctad_jax.tracks import read_track
+from distinctad_jax.training.logbook import read_logbook
 
 SYSTEMS = {"full", "no_em_attention", "no_distinctive_loss", "no_context"}
 BASELINES = {"constant", "copy previous", "copy next", "reference"}
@@ -208,3 +209,15 @@ def test_a_changed_setting_has_a_folder_of_its_own(workdir, command, capsys):
     shutil.rmtree(workdir / "render")
     assert command("check", workdir, "--config.check.clips=4") == 0  # a finished artefact asks for nothing
     assert "render" not in capsys.readouterr().err
+
+
+def test_what_em_attention_does_is_logged(demo):
+    logs = {path.parent.name: read_logbook(path) for path in demo.glob("stage2/*/narrator")}
+    watched = {name: log for name, log in logs.items() if "base_similarity" in log[-1]}
+    assert watched and len(watched) < len(logs)  # the model without EM attention has none
+    for line in (line for log in watched.values() for line in log):
+        assert line["base_usage_entropy"] >= 0 and 0 <= line["reconstruction_error"] <= 2
+        assert all(
+            abs(line[name]) <= 1.0001
+            for name in ("base_similarity", "clip_similarity_before", "clip_similarity_after")
+        )
