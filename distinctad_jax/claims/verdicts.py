@@ -1,12 +1,14 @@
 """From scores of systems to verdicts, by one rule.
 
-An interval holds 99 % of what a paired bootstrap over seeds and movies gives. A claim is *shown* if its whole
-interval lies on the claimed side of its bar, *refuted* if the whole lies on the other side, and else *not shown*.
+An interval holds 99 % of what a paired bootstrap over seeds and movies gives, and is widened for the few seeds that
+there are (`widening`). A claim is *shown* if its whole interval lies on the claimed side of its bar, *refuted* if the
+whole lies on the other side, and else *not shown*.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -82,7 +84,8 @@ def judge(claim: Claim, results: Results) -> Judged:
     """The verdict on a claim, from all seeds that have its systems.
 
     Seeds are drawn with replacement, and within a drawn seed movies; systems that were asked the same movies are
-    scored on the same draws, which is what makes differences paired. Scores are means over the drawn seeds.
+    scored on the same draws, which is what makes differences paired. Scores are means over the drawn seeds, and the
+    interval is widened around the number.
     """
     seeds = [seed for seed, systems in sorted(results.items()) if set(claim.of) <= set(systems)]
     if not seeds:
@@ -99,8 +102,19 @@ def judge(claim: Claim, results: Results) -> Judged:
     movies = sum(len(results[seed][claim.of[0]].parts[claim.metric]) for seed in seeds)
     if not np.isfinite(value) or not np.isfinite(spread).all():
         return Judged(claim, None, None, None, len(seeds), movies, "not shown")
-    low, high = np.percentile(spread, (50 - PERCENT / 2, 50 + PERCENT / 2)).tolist()
+    ends = np.percentile(spread, (50 - PERCENT / 2, 50 + PERCENT / 2))
+    low, high = (value + widening(len(seeds)) * (ends - value)).tolist()
     return Judged(claim, value, low, high, len(seeds), movies, verdict(low, high, claim.bar, claim.holds))
+
+
+def widening(seeds: int) -> float:
+    """By how much intervals reach further from their number than the bootstrap's: sqrt(n / (n - 1)) for n seeds.
+
+    The variance of a mean over n draws of n values is (n - 1) / n of what it should be. With it, seeds that differ by
+    chance alone get a verdict in one case of a hundred; without, with two seeds, in eight (tests/claims). One seed
+    tells nothing of seeds, and is left as it is. Source: Hesterberg, arXiv 1411.5279 ("narrowness bias").
+    """
+    return math.sqrt(seeds / (seeds - 1)) if seeds > 1 else 1.0
 
 
 def resampled(system: System, metric: str, seed: int) -> Float[np.ndarray, " resamples"]:
