@@ -17,8 +17,8 @@ RULE = (
     f"**The rule.** An interval holds {PERCENT:g} % of {RESAMPLES:,} paired bootstrap draws over seeds and, within "
     "a seed, over unseen movies; systems are scored on the same draws. Around its number it is widened by "
     "sqrt(n / (n - 1)) for n seeds, as draws from few seeds differ too little. A claim is **shown** if its whole "
-    "interval lies on the claimed side of its bar (0 unless the row says another), **refuted** if the whole interval lies on "
-    "the other side, and otherwise **not shown**. An interval that touches the bar shows nothing."
+    "interval lies on the claimed side of its bar (0 unless the row says another), **refuted** if the whole interval "
+    "lies on the other side, and otherwise **not shown**. An interval that touches the bar shows nothing."
 )
 
 
