@@ -27,7 +27,7 @@ class StubDrafter:
 
     def __init__(self, say=None, stop_after=None):
         self.say, self.stop_after, self.asked = say or self.usual, stop_after, 0
-        self.models, self.options = {"narrator": "0" * 64}, {"stub": 1}
+        self.models, self.options, self.names = {"narrator": "0" * 64}, {"stub": 1}, ()
 
     @staticmethod
     def usual(number, clip, room):

@@ -49,6 +49,7 @@ def write_model(workdir):
         save_weights(folder / "model.safetensors", weights)
         write_json(folder / "model.json", plain(settings))
         tokenizer.save(folder / "tokenizer")
+    write_json(workdir / "stage2/cc/narrator/names.json", ["nell"])
     write_json(workdir / "stage1/aa/artefact.json", {"needs": {}, "results": {}})
     write_json(workdir / "extract/bb/artefact.json", {"needs": {"tower": "aa"}, "settings": {"tower": "stage1"}})
     write_json(workdir / "stage2/cc/artefact.json", {"needs": {"extract": "bb"}, "results": {"settings": SETTINGS}})

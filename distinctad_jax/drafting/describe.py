@@ -84,7 +84,7 @@ def describe(
       told in `problems`.
     """
     problems = problems if problems is not None else []
-    practice, names = wishes.practice, Names(cast, wishes.names, seen.heard.lines)
+    practice, names = wishes.practice, Names(cast, wishes.names, seen.heard.lines, drafter.names)
     told = clips(seen.silences, seen.shots, wishes.longest_clip)
     if len(told) > MOST_CLIPS:
         what = f"{len(told)} clips to tell, in {clock(seen.facts.duration)}; at most {MOST_CLIPS} in one run"

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -57,6 +57,7 @@ class Drafter(Protocol):
 
     models: hashes of its weights by role, `narrator` among them.
     options: what changes what it says, as JSON has it.
+    names: names that it may say without having been told them, in lower case.
     """
 
     @property
@@ -64,6 +65,9 @@ class Drafter(Protocol):
 
     @property
     def options(self) -> Mapping[str, Any]: ...
+
+    @property
+    def names(self) -> Collection[str]: ...
 
     def draft(self, asked: Asked, store: Store, report: Report, problems: list[str]) -> list[Draft]:
         """The drafts of the clips of which frames could be decoded, in order; what could not is told in `problems`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from distinctad_jax.errors import BadInput
 from distinctad_jax.files import read_bytes
 from distinctad_jax.movie.movie import Line, Person
 from distinctad_jax.text.distinct import STOP_WORDS, words
-from distinctad_jax.text.prompt import spoken_name
+from distinctad_jax.text.prompt import CAPITALS, begins_sentence, spoken_name
 
 POLICIES = ("always", "after-intro", "never")
 """Every name of the cast; those that the film has said already; none."""
@@ -23,13 +23,6 @@ MOST_PEOPLE = 1000
 _UNPRINTED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MARKUP = re.compile(r"[<>{}\[\]|\\]|-->|://")
 _ROLES, _ACTORS, _INTRODUCED = ("character", "role"), ("actor", "name"), ("introduced", "from")
-_CAPITALS = frozenset(
-    """i monday tuesday wednesday thursday friday saturday sunday january february march april may june july august
-    september october november december mr mrs ms dr christmas easter english french german spanish italian chinese
-    japanese american british european african asian indian russian christian jewish muslim tv suv ufo dvd cd usb
-    """.split()  # noqa: SIM905 (a list of quoted words is unreadable)
-)
-"""Words that are written with a capital and are nobody's name."""
 _GIVEN = frozenset(
     """
     james john robert michael william david richard joseph thomas charles christopher daniel matthew anthony
@@ -135,13 +128,17 @@ class Names:
 
     introduced: for each spoken name, when the dialogue first says it, in seconds; names that it never says are not
       there.
+    learnt: names, in lower case, that a model knows from elsewhere (`text.prompt.learnt_names`), to know them at the
+      start of a sentence, where every word has a capital.
     Errors: ValueError for another policy.
     """
 
-    def __init__(self, cast: Sequence[Person], policy: str, dialogue: Sequence[Line] = ()):
+    def __init__(
+        self, cast: Sequence[Person], policy: str, dialogue: Sequence[Line] = (), learnt: Collection[str] = ()
+    ):
         if policy not in POLICIES:
             raise ValueError(f"the policies are {', '.join(POLICIES)}; got {policy!r}")
-        self.cast, self.policy = tuple(cast), policy
+        self.cast, self.policy, self.learnt = tuple(cast), policy, _GIVEN | frozenset(learnt)
         self.spoken = {name: one for one in reversed(self.cast) if (name := spoken_name(one.character))}
         self.spoken = dict(reversed(self.spoken.items()))
         self.introduced = self._introduced(dialogue)
@@ -197,15 +194,16 @@ class Names:
         """Words of a text that look like names and are in nobody's of the cast.
 
         Within a sentence that is any word with a capital, but for days, months, peoples and abbreviations; at its
-        start, where every word has one, only common given names.
+        start, where every word has one, common given names and those that were learnt.
         """
         found = []
         for word in words(text):
             shown = text[word.start : word.end]
-            if not shown[0].isupper() or word.text in self.known or word.text in _CAPITALS or "'" in word.text:
+            if not shown[0].isupper() or word.text in self.known or "'" in word.text:
                 continue
-            before = text[: word.start].rstrip()
-            first = not before or before[-1] in '.!?:"“-'
-            if (first and word.text in _GIVEN) or (not first and word.text not in STOP_WORDS):
+            if word.text in CAPITALS and word.text not in self.learnt:
+                continue
+            first = begins_sentence(text, word.start)
+            if (first and word.text in self.learnt) or (not first and word.text not in STOP_WORDS):
                 found.append(shown)
         return tuple(dict.fromkeys(found))

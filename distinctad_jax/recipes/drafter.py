@@ -14,7 +14,7 @@ from distinctad_jax.movie.window import PADDING, Window, evaluation_windows
 from distinctad_jax.narration.decoding import DecodingConfig
 from distinctad_jax.narration.schedule import Candidate
 from distinctad_jax.recipes.extract import frame_encoder
-from distinctad_jax.recipes.models import open_aligner, open_narrator
+from distinctad_jax.recipes.models import open_aligner, open_narrator, read_learnt_names
 from distinctad_jax.recipes.speaking import Speaker
 from distinctad_jax.text.prompt import prompt_ids
 
@@ -52,6 +52,7 @@ class NarratorDrafter:
         self.config, self.trained = config, shelf.trained
         aligner, _ = open_aligner(shelf.tower)
         narrator, self.tokenizer = open_narrator(shelf.narrator)
+        self.names = read_learnt_names(shelf.narrator)
         self.encode, self.size = frame_encoder(aligner), aligner.config.vision.image_size
         self.width = aligner.config.vision.projection
         self.speak = Speaker(

@@ -19,6 +19,8 @@ from distinctad_jax.text.tokenizers import Tokenizer, load_tokenizer
 
 FEATURES = "features.json"
 """What a narrator's folder says of the features that it reads."""
+LEARNT_NAMES = "names.json"
+"""The names that stand in what a narrator was trained on (`text.prompt.learnt_names`)."""
 
 
 class Shelved(NamedTuple):
@@ -88,3 +90,12 @@ def check_features(folder: Path, found: Provenance, where: object) -> None:
     """Errors: BadInput in one line if the narrator in `folder/narrator` was trained on features of another tower."""
     about = folder / "narrator" / FEATURES
     Provenance.of(read_json(about), about).check(found, where)
+
+
+def read_learnt_names(folder: Path) -> tuple[str, ...]:
+    """The names that the narrator in `folder/narrator` may know. Errors: BadInput if they are missing or no names."""
+    about = folder / "narrator" / LEARNT_NAMES
+    found = read_json(about)
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise BadInput("not a list of names", where=about, mend="train the narrator again")
+    return tuple(found)

@@ -25,10 +25,10 @@ from distinctad_jax.models.language import LanguageConfig
 from distinctad_jax.models.layers import NO_LORA, LoraConfig
 from distinctad_jax.models.llama import LlamaConfig
 from distinctad_jax.models.narrator import Narrator, NarratorConfig
-from distinctad_jax.recipes.models import FEATURES, check_room, take_language
+from distinctad_jax.recipes.models import FEATURES, LEARNT_NAMES, check_room, take_language
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.distinct import DistinctConfig
-from distinctad_jax.text.prompt import NamesConfig
+from distinctad_jax.text.prompt import NamesConfig, learnt_names
 from distinctad_jax.training.loop import TrainingConfig, fit
 from distinctad_jax.training.step import Task
 
@@ -240,9 +240,16 @@ def run(settings: Stage2Config, run: Run) -> dict[str, Any]:
         save_weights(folder / "model.safetensors", parts.learned, parts.frozen, parts.buffers)
         write_json(folder / "model.json", plain(config))
         write_json(folder / FEATURES, Provenance.of(records.metadata, records.folder).told())
+        write_json(folder / LEARNT_NAMES, learnt_names_of(records))
         language.tokenizer.save(folder / "tokenizer")
     learned = sum(leaf.size for leaf in jax.tree.leaves(parts.learned))
     return {"parameters_learned": learned, "settings": plain(settings)}
+
+
+def learnt_names_of(records: Records) -> list[str]:
+    """Names that a narrator may know from its training, for those who must not let it call strangers by them."""
+    roles = dict.fromkeys(role for entry in records.index for role in entry.cast)
+    return list(learnt_names((entry.text for entry in records.index), roles))
 
 
 def needs(settings: Stage2Config) -> dict[str, Need]:
@@ -250,4 +257,4 @@ def needs(settings: Stage2Config) -> dict[str, Need]:
     return {"pretrain": Need("pretrain"), "extract": Need("extract")}
 
 
-RECIPE = Recipe("stage2", Stage2Config, run, needs, version=2, together=True)
+RECIPE = Recipe("stage2", Stage2Config, run, needs, version=3, together=True)

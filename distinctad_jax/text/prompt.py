@@ -10,11 +10,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from distinctad_jax.text.distinct import words
+from distinctad_jax.text.distinct import STOP_WORDS, words
 from distinctad_jax.text.tokenizers import Tokenizer
 
 INSTRUCTION = "Describe:"
 NAMES_LEAD = "Possible characters:"
+CAPITALS = frozenset(
+    """i monday tuesday wednesday thursday friday saturday sunday january february march april may june july august
+    september october november december mr mrs ms dr christmas easter english french german spanish italian chinese
+    japanese american british european african asian indian russian christian jewish muslim tv suv ufo dvd cd usb
+    """.split()  # noqa: SIM905 (a list of quoted words is unreadable)
+)
+"""Words that are written with a capital and are nobody's name."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,31 @@ def spoken_name(role: str) -> str:
 def spoken_names(roles: Iterable[str]) -> tuple[str, ...]:
     """The spoken names of a cast list in its order, each once."""
     return tuple(dict.fromkeys(name for role in roles if (name := spoken_name(role))))
+
+
+def learnt_names(texts: Iterable[str], roles: Iterable[str]) -> tuple[str, ...]:
+    """Names that a model which was trained on these texts may say, in lower case, in order of the alphabet.
+
+    They are the words that the texts never write small, and that have a capital within a sentence or are the spoken
+    name of a role. Days, months, peoples and abbreviations (`CAPITALS`) are none, unless a role is called so.
+    """
+    small, large, within = set[str](), set[str](), set[str]()
+    for text in texts:
+        for word in words(text):
+            if text[word.start].islower():
+                small.add(word.text)
+            elif text[word.start].isupper():
+                large.add(word.text)
+                if not begins_sentence(text, word.start):
+                    within.add(word.text)
+    called = {word.text for name in spoken_names(roles) for word in words(name)}
+    return tuple(sorted(((within - CAPITALS) | (large & called)) - small - STOP_WORDS))
+
+
+def begins_sentence(text: str, start: int) -> bool:
+    """Whether the word that starts there is the first of a sentence or of what is quoted."""
+    before = text[:start].rstrip()
+    return not before or before[-1] in '.!?:"“-'
 
 
 def names_in(text: str, names: Iterable[str]) -> tuple[str, ...]:

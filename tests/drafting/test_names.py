@@ -89,4 +89,7 @@ def test_strangers_are_known_by_their_capital():
     names = Names(CAST, "always")
     assert names.strangers("The man sees Neytiri on Monday. Jake laughs.") == ("Neytiri",)
     assert names.strangers("Bob runs. Dogs bark. Snow falls.") == ("Bob",)
+    learnt = Names(CAST, "always", learnt=("nell", "jake"))
+    assert learnt.strangers("Nell runs. Jake waits. Snow falls.") == ("Nell",)
+    assert learnt.written("Nell runs. Then Nell and Jake wait.", 0.0) == "Someone runs. Then someone and Jake wait."
     assert names.named("Sully and Augustine meet Norm.") == ("Jake", "Grace", "Norm")

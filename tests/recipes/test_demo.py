@@ -221,3 +221,12 @@ def test_what_em_attention_does_is_logged(demo):
             abs(line[name]) <= 1.0001
             for name in ("base_similarity", "clip_similarity_before", "clip_similarity_after")
         )
+
+
+def test_a_narrator_says_which_names_it_may_know(demo):
+    casts = [json.loads(path.read_text()) for path in demo.glob("render/*/cast.json")]
+    (people,) = casts
+    characters = {person["role"].lower() for cast in people.values() for person in cast}
+    for path in demo.glob("stage2/*/narrator/names.json"):
+        names = json.loads(path.read_text())
+        assert names and set(names) <= characters

@@ -54,6 +54,15 @@ def test_what_is_no_model_is_told_and_never_fetched(model, tmp_path):
             find(copy)
 
 
+def test_a_narrator_that_does_not_say_which_names_it_knows_is_refused(model, tmp_path):
+    copy = shutil.copytree(model, tmp_path / "model")
+    names = copy / "stage2" / "cc" / "narrator" / "names.json"
+    for spoil in (lambda: names.write_text('{"nell": 1}'), names.unlink):
+        spoil()
+        with pytest.raises(BadInput, match=r"names\.json"):
+            NarratorDrafter(find(copy), DraftingConfig())
+
+
 def test_several_texts_for_each_clip_and_none_asked_twice(model, tmp_path):
     film = write_film(tmp_path / "film.mp4", 12)
     spans = tuple(Span(2 * at, 2 * at + 2) for at in range(5))
@@ -70,7 +79,7 @@ def test_several_texts_for_each_clip_and_none_asked_twice(model, tmp_path):
         )
         assert len(draft.frames) == 2 and 0 <= draft.change <= 1
     assert max(len(one.text.split()) for one in drafts[2].candidates) <= 2  # 12 characters: two words
-    assert set(drafter.models) == {"narrator", "tower"}
+    assert set(drafter.models) == {"narrator", "tower"} and drafter.names == ("nell",)
 
     again = Store(tmp_path / "store", {})
     drafter.speak = drafter.encode = None  # would fail if asked

@@ -3,6 +3,7 @@ import pytest
 from distinctad_jax.text.prompt import (
     INSTRUCTION,
     NamesConfig,
+    learnt_names,
     names_in,
     names_prompt,
     narrator_prompt,
@@ -61,3 +62,16 @@ def test_impossible_settings_are_refused():
     for wrong in ({"limit": 0}, {"dropout": 1.0}):
         with pytest.raises(ValueError, match="names need"):
             NamesConfig(**wrong)
+
+
+def test_names_are_learnt_from_capitals_that_are_never_small():
+    texts = [
+        "Rosa lifts a crate.",
+        "Carefully, Milo runs. Nell's dog follows on Monday.",
+        "Snow falls. The driver waits, and Hope smiles.",
+        "There is hope. Will a man come? June turns.",
+    ]
+    roles = ["Rosa Diaz", "Nell", "The Driver", "Will Smith", "Otto", "June"]
+    # Snow starts a sentence; hope is written small, too; Otto is in no text; "will" is a stop-word.
+    assert learnt_names(texts, roles) == ("june", "milo", "nell", "rosa")
+    assert learnt_names(texts, ()) == ("milo",) and learnt_names((), roles) == ()
