@@ -27,6 +27,7 @@ _PAST = frozenset(
     brought began wrote knew thought lay led met rose sang spoke drew drove ate flew grew threw wore won
     """.split()  # noqa: SIM905 (a list of quoted words is unreadable)
 )
+_NOUNS_TOO = frozenset("left felt rose saw thought".split())  # to the left, a felt hat  # noqa: SIM905
 _AUXILIARY = frozenset("is are be been being has have having gets get 's".split())  # before a participle  # noqa: SIM905
 _PERSONS = frozenset("we us our ours i me my mine you your yours".split())  # noqa: SIM905
 _SHOWING = re.compile(
@@ -153,9 +154,9 @@ def _language(text: str) -> list[Check]:
 
 def _is_past(word: str, before: str, after: Sequence[str]) -> bool:
     """Whether a word is a finite verb of the past, as far as its form and neighbours tell."""
-    if word in _PAST:
+    if word in _PAST and word not in _NOUNS_TOO:
         return before not in _AUXILIARY
-    if (
+    if word not in _NOUNS_TOO and (
         not word.endswith("ed")
         or len(word) < 5
         or word in ("speed", "indeed", "naked", "wicked", "hundred", "exceed")
