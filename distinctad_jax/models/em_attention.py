@@ -19,6 +19,14 @@ FUSIONS = ("none", "recon", "add", "residual", "xattn", "recon+xattn")
 RIVALS = ("average", "self_attention")
 """What a window may share in place of EM attention, for comparison: see `models.window_rivals`."""
 EPSILON = 1e-12  # under a squared length
+WATCHED = (
+    "base_usage_entropy",
+    "base_similarity",
+    "clip_similarity_before",
+    "clip_similarity_after",
+    "reconstruction_error",
+)
+"""The numbers of `diagnostics`."""
 
 
 @dataclass(frozen=True)
@@ -287,11 +295,11 @@ def diagnostics(
     number = bases.shape[1]
     # All pairs of K bases of length 1 at once: |sum|^2 = K + the sum over pairs.
     pairs = jnp.sum(bases.sum(axis=1) ** 2, axis=-1) - jnp.sum(bases**2, axis=(1, 2))
-    found = {
-        "base_usage_entropy": -jnp.sum(usage * jnp.log(jnp.maximum(usage, EPSILON)), axis=-1),
-        "base_similarity": pairs / max(number * (number - 1), 1),
-        "clip_similarity_before": clip_similarity(tokens, real),
-        "clip_similarity_after": clip_similarity(output.tokens, real),
-        "reconstruction_error": output.error.sum(axis=-1) / jnp.maximum(there.sum(axis=-1), 1),
-    }
-    return jax.lax.stop_gradient(found)
+    found = (
+        -jnp.sum(usage * jnp.log(jnp.maximum(usage, EPSILON)), axis=-1),
+        pairs / max(number * (number - 1), 1),
+        clip_similarity(tokens, real),
+        clip_similarity(output.tokens, real),
+        output.error.sum(axis=-1) / jnp.maximum(there.sum(axis=-1), 1),
+    )
+    return jax.lax.stop_gradient(dict(zip(WATCHED, found, strict=True)))

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from distinctad_jax.files import write_json, write_text
+from distinctad_jax.models.em_attention import WATCHED
 from distinctad_jax.recipes.demo_pictures import look_inside
 from distinctad_jax.recipes.pages import demo_page
-from distinctad_jax.recipes.workshop import Need, Recipe, Run, provenance
+from distinctad_jax.recipes.workshop import Artefact, Need, Recipe, Run, provenance
+from distinctad_jax.training.logbook import read_logbook
 
 FULL = "full"
 BASELINES = ("constant", "copy previous", "copy next")
@@ -53,6 +55,7 @@ def run(settings: DemoConfig, run: Run) -> dict[str, Any]:
         "stage2": scores,
         "gains": gains(scores, [name for name in settings.variants if name != FULL]),
         "word_probability": inside.numbers,
+        "em_attention": {name: seen for name in settings.variants if (seen := watched(run.needs[f"stage2 {name}"]))},
         "policy": full["policy"],
         "narrate": run.needs["narrate"].results,
         "seed": run.seed,
@@ -62,6 +65,12 @@ def run(settings: DemoConfig, run: Run) -> dict[str, Any]:
     write_text(run.folder / "report" / "index.html", demo_page(results, settings, run, inside))
     run.voice.say(f"  report: {run.folder / 'report' / 'index.html'}")
     return {"report": "report/index.html", "stage2": scores, "probe": probe["probe"]}
+
+
+def watched(stage2: Artefact) -> dict[str, float]:
+    """What EM attention did at the last step that training logged; nothing for a narrator without it."""
+    last = read_logbook(stage2.folder / "narrator")[-1]
+    return {name: last[name] for name in WATCHED if name in last}
 
 
 def gains(scores: Mapping[str, Mapping[str, float]], ablations: list[str]) -> dict[str, dict[str, float]]:
@@ -83,4 +92,4 @@ def needs(settings: DemoConfig) -> dict[str, Need]:
     return {**found, "extract before": before, "narrate": Need("narrate")}
 
 
-RECIPE = Recipe("demo", DemoConfig, run, needs, version=2, keyed=False)
+RECIPE = Recipe("demo", DemoConfig, run, needs, version=3, keyed=False)

@@ -8,6 +8,7 @@ from typing import Any
 from distinctad_jax.data.datasets import Records
 from distinctad_jax.data.pipeline import decode_frames
 from distinctad_jax.metrics.scores import meaning
+from distinctad_jax.models.em_attention import WATCHED
 from distinctad_jax.recipes.demo_pictures import NEIGHBOURS, Inside, spread
 from distinctad_jax.recipes.inside import distinctive_of
 from distinctad_jax.recipes.workshop import Run
@@ -48,7 +49,7 @@ def demo_page(results: dict[str, Any], settings: Any, run: Run, inside: Inside) 
         ),
         Section("Stage II: descriptions of unseen movies", [_scores(results), _gains(results), _bars(results)]),
         Section("Examples", _examples(settings, run, rows)),
-        Section("EM attention: what the clips of a window share", inside.shared or [Prose([NO_EM])]),
+        Section("EM attention: what the clips of a window share", [*inside.shared, _sharing(results)]),
         Section("The distinctive-word loss: how sure the model is", inside.sure or [Prose([NO_LOSS])]),
         Section("How the losses fell", _curves(settings, run)),
     ]
@@ -131,6 +132,19 @@ def _gains(results: dict[str, Any]) -> Table:
             for name, gain in results["gains"].items()
         ],
         note="One seed and ten movies: a sign, not a proof.",
+    )
+
+
+def _sharing(results: dict[str, Any]) -> Table | Prose:
+    if not results["em_attention"]:
+        return Prose([NO_EM])
+    return Table(
+        "What EM attention did, at the last step of training that was logged",
+        ["system", *(Column(name.replace("_", " ")) for name in WATCHED)],
+        [(label(name), *(seen[name] for name in WATCHED)) for name, seen in results["em_attention"].items()],
+        note="Means over the batch's windows. base usage entropy: in nats; base similarity: mean cosine of two, "
+        "1 where all are the window's mean; clip similarity: mean cosine of two clips' mean tokens; reconstruction "
+        "error: 1 - cosine of a token and what the bases make of it.",
     )
 
 

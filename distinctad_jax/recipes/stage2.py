@@ -175,8 +175,10 @@ def narration_task(loss: SayingConfig) -> Task:
 
     def objective(model: Narrator, outputs: Any, batch: dict[str, Any]) -> Any:
         logits, watched = outputs
-        pairs = batch["clips_real"].sum(axis=1) > 1  # a clip alone shares nothing
-        watched = {name: jnp.sum(of * pairs) / jnp.maximum(pairs.sum(), 1) for name, of in watched.items()}
+        if batch["clips_real"].shape[1] == 1:  # a clip alone shares nothing
+            watched = {}
+        several = batch["clips_real"].sum(axis=1) > 1
+        watched = {name: jnp.sum(of * several) / jnp.maximum(several.sum(), 1) for name, of in watched.items()}
         caption = next_word(logits, batch["text_ids"], batch["text_real"])
         if not loss.distinctive:
             return loss.caption * caption, {"caption": caption, **watched}

@@ -211,16 +211,20 @@ def test_a_changed_setting_has_a_folder_of_its_own(workdir, command, capsys):
     assert "render" not in capsys.readouterr().err
 
 
-def test_what_em_attention_does_is_logged(demo):
+def test_what_em_attention_does_is_logged_and_reported(demo, results):
     logs = {path.parent.name: read_logbook(path) for path in demo.glob("stage2/*/narrator")}
     watched = {name: log for name, log in logs.items() if "base_similarity" in log[-1]}
-    assert watched and len(watched) < len(logs)  # the model without EM attention has none
+    assert watched and len(watched) < len(logs)
     for line in (line for log in watched.values() for line in log):
         assert line["base_usage_entropy"] >= 0 and 0 <= line["reconstruction_error"] <= 2
         assert all(
             abs(line[name]) <= 1.0001
             for name in ("base_similarity", "clip_similarity_before", "clip_similarity_after")
         )
+    assert set(results["em_attention"]) == SYSTEMS - {"no_em_attention", "no_context"}  # a clip alone shares nothing
+    last = results["em_attention"]["full"]
+    assert any(log[-1]["base_similarity"] == last["base_similarity"] for log in watched.values())
+    assert "base similarity" in (demo / "demo" / "report" / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_narrator_says_which_names_it_may_know(demo):
