@@ -12,6 +12,9 @@ from small_training import SMALL, small_fit
 from distinctad_jax.checkpoints import runs
 from distinctad_jax.errors import BadResume
 
+# Orbax leaves the coroutines behind that were reading when one of them found the damage.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 HARMLESS = {"delete_checkpoint_metadata", "delete_commit_mark", "odd_time_stamps"}
 """What orbax does not need, and no time stamp tells which step is newest: step 9 is as good as it was."""
 SILENT = {"flip_bit_in_any"}
