@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import simplejpeg
@@ -54,7 +55,8 @@ class PixelClips:
         problems: list[str] = []
         lost: dict[int, int] = {}
         spans = [clip.span for clip in clips]
-        found = read_frames(movie.video, spans, self.frames, self.size, rule=self.rule, problems=problems, lost=lost)
+        said: dict[str, Any] = {"problems": problems, "lost": lost}
+        found = read_frames(movie.video, spans, self.frames, self.size, rule=self.rule, held=False, **said)
         with _noted(problems):
             for place, frames, times in found:
                 ready[place] = self._jpegs(frames), times, lost.get(place, 0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import math
 import os
 import stat
 from collections import deque
@@ -103,12 +104,13 @@ class Film:
     """The first video stream of a file that is not a cover picture; made by `opened`.
 
     Of the picture that `pictures` has last yielded, `whole` says whether it was decoded without fault, from whole
-    ones; `gap` whether pictures were lost between it and the one before.
+    ones; `gap` whether pictures were lost between it and the one before. `end` is when the last picture is over, in
+    seconds, once that is known.
     """
 
     def __init__(self, path: Path, container: InputContainer, stream: VideoStream):
         self.path, self.container, self.stream = path, container, stream
-        self.damage, self.whole, self.gap = Damage(), True, False
+        self.damage, self.whole, self.gap, self.end = Damage(), True, False, math.inf
         self._broken = False  # what is decoded now rests on damaged pictures, until the next key picture
         self._lost = False  # something was lost since the last picture
         self._zero: int | None = None
@@ -327,9 +329,14 @@ class Film:
         lasts = float((last.duration or 0) * self._base)
         end, declared = time + lasts, self.declared()
         if declared is None or declared <= end + max(_SLACK, 2 * lasts):
+            self.end = max(time + self.lasts(last), declared or 0.0)
             return float("inf")
         self.damage.notes.append(f"decoded to {clock(end)} of {clock(declared)}")
         return end
+
+    def over(self, time: float) -> bool:
+        """Whether the film is over at a time, and not by a rounding: known once its last picture is."""
+        return time >= self.end + _SLACK
 
 
 def stamp(frame: Any) -> float:

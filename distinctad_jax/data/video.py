@@ -17,7 +17,7 @@ from jaxtyping import Float32, UInt8
 
 from distinctad_jax.data.film import Film, largest_picture, opened
 from distinctad_jax.errors import BadInput
-from distinctad_jax.movie.span import Span
+from distinctad_jax.movie.span import Span, clock
 
 # Without the last three, swscale is one to two grey levels off, and always to the same side.
 _EXACT = (
@@ -67,11 +67,13 @@ def read_frames(
     rule: str = "centres",
     problems: list[str] | None = None,
     lost: dict[int, int] | None = None,
+    held: bool = True,
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "frames height width 3"], Float32[np.ndarray, " frames"]]]:
     """Yields `(position in spans, pictures, their times)` for each span, as soon as its last picture is known.
 
     One forward pass serves all spans; they may be unsorted, overlap, or last longer than the film. A picture is the
     one on screen at its moment, of an interlaced one the upper field; past the end of the film that is the last one.
+    Unless it is `held` for them too, spans that begin when the film is over are left out.
     Where a film is damaged the picture before the damage is held, within a span, and spans of which nothing could be
     decoded are left out. What was damaged or left out is said in sentences added to `problems`; without that list it
     is an error once the rest is yielded. `lost` hears, as soon as it is known, how many moments of a span could not
@@ -94,7 +96,7 @@ def read_frames(
             position = slot // frames
             pictures = found.setdefault(position, [])
             pictures.append((picture, time))
-            if picture is None:
+            if picture is None or (not held and film.over(spans[position].start)):
                 lost[position] = lost.get(position, 0) + 1
             if len(pictures) == frames and lost.get(position) == frames:
                 del found[position]
@@ -104,6 +106,8 @@ def read_frames(
             lost[position] = lost.get(position, 0) + frames - len(pictures)
             if lost[position] < frames:
                 yield _stacked(position, pictures, frames)
+        if late := [] if held else [span for span in spans if film.over(span.start)]:
+            film.damage.notes.append(f"{len(late)} spans begin after the film's end at {clock(film.end)}")
         film.damage.tell(path, problems)
 
 

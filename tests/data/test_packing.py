@@ -248,6 +248,15 @@ def test_clips_past_a_break_are_left_out_and_the_others_kept(films, tmp_path):
     assert all(clip.start >= kept[-1].start for clip in bad)
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "ts"])
+def test_clips_that_begin_after_the_film_are_left_out_and_told(tmp_path, suffix):
+    path = write_film(tmp_path / f"short.{suffix}", [numbered(i) for i in range(48)], [i / 24 for i in range(48)])
+    film, bad = movie(path, "short", clips=8, seconds=0.9), []  # the third begins in the film and ends after it
+    assert [clip.index for clip in MAKE(film, bad)] == [0, 1, 2]
+    assert [clip.start for clip in bad] == [clip.span.start for clip in film.clips[3:]]
+    assert {clip.why for clip in bad} == {"5 spans begin after the film's end at 00:00:02.000"}
+
+
 def test_numbered_pictures_in_folders_and_tars_are_read_alike(tmp_path):
     folder = tmp_path / "seg"
     folder.mkdir()
