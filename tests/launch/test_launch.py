@@ -24,8 +24,8 @@ for row in json.loads((here / "answers.json").read_text()):  # [words that all s
         turn = here / ("turn-" + "-".join(words).replace("/", "_").replace(" ", "_"))
         number = int(turn.read_text()) if turn.exists() else 0
         turn.write_text(str(number + 1))
-        text, code = answers[min(number, len(answers) - 1)]
-        print(text, end="")
+        text, code, *where = answers[min(number, len(answers) - 1)]
+        print(text, end="", file=sys.stderr if where else sys.stdout)
         sys.exit(code)
 """
 
@@ -198,7 +198,7 @@ def steps(calls):
     found = []
     for call in calls:
         action, command = call[4], next((word for word in call if word.startswith("--command=")), "")
-        for word in ("pip install", "nohup", "tail", "cat run.code", "mount"):
+        for word in ("pip install", "nohup", "tail", "cat run.code", "mount", "busy"):
             action = word if word in command else action
         found.append(action)
     return found
@@ -215,6 +215,7 @@ KEEP = (
     "--config=c.py",
     "--config.a=b c",
 )
+LOOKS = ("describe", "cat run.code", "busy")
 FIRST = ["create", "mount", "scp", "pip install", "nohup", "tail"]
 
 
@@ -227,7 +228,7 @@ def test_a_pod_is_made_used_and_started_again_after_a_stop(stubs):
     )
     told = stubs.run("tpu_pod.sh", *KEEP)
     assert told.returncode == 0, told.stderr
-    asked = [step for step in steps(stubs.calls) if step not in ("describe", "cat run.code")]
+    asked = [step for step in steps(stubs.calls) if step not in LOOKS]
     assert asked == [*FIRST, "nohup"]
     made = next(call for call in stubs.calls if "create" in call)
     assert {"--accelerator-type=v5litepod-64", "--version=v2-alpha-tpuv5-lite", "--spot", "--zone=z"} <= set(made)
@@ -245,7 +246,7 @@ def test_a_pod_that_was_taken_away_is_made_again(stubs):
     )
     told = stubs.run("tpu_pod.sh", *KEEP)
     assert told.returncode == 0, told.stderr
-    asked = [step for step in steps(stubs.calls) if step not in ("describe", "cat run.code")]
+    asked = [step for step in steps(stubs.calls) if step not in LOOKS]
     assert asked == [*FIRST[1:], "delete", *FIRST] and "there already" in told.stderr
 
 
@@ -253,6 +254,71 @@ def test_a_pods_run_that_fails_ends_with_its_code(stubs):
     stubs.answer([[["describe"], [["READY\n", 0]]], [["cat run.code"], [["3\n", 0]]]])
     told = stubs.run("tpu_pod.sh", *KEEP)
     assert told.returncode == 3 and "ended with code 3" in told.stderr
+
+
+BLIPS = ("ERROR: Max retries exceeded", "REPAIRING")
+
+
+@pytest.mark.parametrize("blip", BLIPS)
+def test_a_slice_that_is_not_known_to_be_gone_is_waited_for(stubs, blip):
+    said = [f"{blip}\n", 1, "stderr"] if blip.startswith("ERROR") else [f"{blip}\n", 0]
+    stubs.answer([[["describe"], [["READY\n", 0], said, ["READY\n", 0]]], [["cat run.code"], [["0\n", 0]]]])
+    told = stubs.run("tpu_pod.sh", *KEEP)
+    assert told.returncode == 0 and "taken away" not in told.stderr
+    asked = [step for step in steps(stubs.calls) if step not in LOOKS]
+    assert asked == FIRST[1:]  # started once
+
+
+def test_where_there_is_no_room_for_a_new_pod_it_is_tried_again(stubs):
+    gone = ["ERROR: NOT_FOUND: Resource 'ad' was not found\n", 1, "stderr"]
+    stubs.answer(
+        [
+            [["describe"], [["READY\n", 0], gone, gone, gone, ["READY\n", 0]]],
+            [["create"], [["", 1], ["", 0]]],
+            [["cat run.code"], [["0\n", 0]]],
+        ]
+    )
+    told = stubs.run("tpu_pod.sh", *KEEP)
+    assert told.returncode == 0 and told.stderr.count("trying again") == 1
+    assert steps(stubs.calls).count("create") == 2
+
+
+def test_a_run_that_is_under_way_is_followed(stubs):
+    stubs.answer(
+        [
+            [["describe"], [["READY\n", 0]]],
+            [["echo busy"], [["busy\n", 0]]],
+            [["cat run.code"], [["running\n", 0], ["lost\n", 0], ["0\n", 0]]],
+        ]
+    )
+    told = stubs.run("tpu_pod.sh", *KEEP)
+    assert told.returncode == 0 and "following it" in told.stderr
+    asked = [step for step in steps(stubs.calls) if step not in ("describe", "cat run.code")]
+    assert asked == ["busy", "tail", "nohup"]  # and begun again once its host had forgotten it
+
+
+def test_two_runs_never_stand_beside_each_other_on_a_host(stubs, tmp_path):
+    home = tmp_path / "home"
+    (home / "distinctad_jax/.venv/bin").mkdir(parents=True)
+    python = home / "distinctad_jax/.venv/bin/python"
+    python.write_text("#!/usr/bin/env bash\necho begun >> begun\nsleep 3\necho ended >> begun\nexit 75\n")
+    python.chmod(0o755)
+    host = 'for word; do case $word in --command=*) exec bash -c "${word#*=}"; esac; done'
+    (stubs.folder / "gcloud").write_text(f"#!/usr/bin/env bash\ncd {home}\n{host}\n")
+
+    def asked(*words):
+        done = stubs.run("tpu_pod.sh", *words)
+        return done.returncode, done.stdout.strip()
+
+    assert asked("code", "ad", "z") == (0, "none")
+    assert asked("run", "ad", "z", "--", "--config=c.py") == (0, "")
+    assert asked("code", "ad", "z") == (0, "running")
+    assert asked("run", "ad", "z", "--", "--config=c.py") == (0, "")  # it waits for the first
+    assert (home / "distinctad_jax/begun").read_text().split()[:2] == ["begun", "ended"]
+    assert asked("logs", "ad", "z")[0] == 0 and asked("code", "ad", "z") == (0, "75")
+    assert (home / "distinctad_jax/begun").read_text().split() == ["begun", "ended"] * 2
+    (home / "distinctad_jax/run.code").unlink()
+    assert asked("code", "ad", "z") == (0, "lost")
 
 
 def test_a_pod_is_deleted(stubs):
