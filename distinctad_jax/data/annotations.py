@@ -9,6 +9,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 from distinctad_jax.data.cast import read_cast, read_splits
@@ -22,10 +23,13 @@ __all__ = ["KINDS", "Annotations", "Report", "Row", "movies_from", "read_annotat
 
 # No digits but 0-9, no blanks, underscores, nan or inf, all of which float() would take.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# Hours, minutes and seconds, as in tables of descriptions that we write; no frames: nobody knows their rate.
+_CLOCK = re.compile(r"([0-9]{1,6}):([0-5]?[0-9]):([0-5]?[0-9](?:[.,][0-9]{1,9})?)")
 # Lost characters, C1 controls, UTF-8 that was read as cp1252, and letters that became question marks.
 _DAMAGED = re.compile(
     "[\ufffd\x80-\x9f]|[ÂÃ][\u0080-\u00bf\u2018-\u203a€™]|â€|\\?€\\?|(?<=[^\\W\\d])\\?\\?(?=[^\\W\\d])"
 )
+_HALVES = re.compile("[\ud800-\udfff]")  # of characters, which JSON can hold and no file of ours
 _PLACEHOLDER = re.compile(r"\bSOMEONE\b")
 _SAME = 5e-4  # s; tables state milliseconds
 _MEND = "correct the rows, or drop them by name (bad_rows drop)"
@@ -100,7 +104,7 @@ def read_annotations(
     in any case: rows without text, rows that repeat another in movie, times and text, rows that start past the end.
     `encoding`: see `tables.read_table`.
 
-    Units:  seconds.
+    Units:  seconds, or `hh:mm:ss.mmm` in the table.
     Errors: BadInput, naming file, line and column, for missing columns and, unless dropped, for rows that are ragged,
       have a time that is no finite number >= 0, end before they start, or name a movie or video outside its folder;
       also if no row is left. BadUsage for an unknown encoding; ValueError for another kind, times or bad_rows.
@@ -203,6 +207,8 @@ def _number(value: object) -> float:
     """Errors: ValueError, saying what is wrong with it."""
     if isinstance(value, str):
         text = value.strip()
+        if clock := _CLOCK.fullmatch(text):
+            text = str(int(clock[1]) * 3600 + int(clock[2]) * 60 + Decimal(clock[3].replace(",", ".")))
         if not _NUMBER.fullmatch(text):
             comma = re.fullmatch(r"[0-9]+,[0-9]+", text)
             hint = " (write a decimal point)" if comma else ""
@@ -254,7 +260,7 @@ def _row(record: TableRow, columns: _Columns) -> Row | Flaw:
         movie=movie.strip(),
         start=bounds[0],
         end=bounds[1],
-        text=" ".join(text.splitlines()).strip(),
+        text=_HALVES.sub("\ufffd", " ".join(text.splitlines()).strip()),
         line=record.line,
         video=video.strip() if video else None,
         film=part,  # until `_parted` knows whether the film lies in several files
@@ -286,18 +292,25 @@ def _hms(value: object) -> float | None:
 
 def _parted(rows: list[Row], *, scaled: bool) -> list[Row]:
     """Makes a movie of each file where a film lies in several; drops the file's name where times are the film's."""
-    files: dict[str, set[str | None]] = defaultdict(set)
+    pairs: dict[str, set[tuple[str, str | None]]] = defaultdict(set)
     for row in rows:
-        files[row.movie].add(row.video)
+        pairs[row.movie].add((row.film, row.video))
+    several = {movie for movie, found in pairs.items() if len({file for _, file in found}) > 1}
+    numbered = {movie for movie in several if _numbered(pairs[movie])}
     parted = []
     for row in rows:
-        several = len(files[row.movie]) > 1
-        if several and scaled:
-            part = row.film or (row.video or "").replace("/", "_")
+        if row.movie in several and scaled:
+            part = row.film if row.movie in numbered else (row.video or "").replace("/", "_")
             parted.append(replace(row, movie=f"{row.movie}_{part}", film=row.movie))
         else:
-            parted.append(replace(row, film=row.movie, video=None if several else row.video))
+            parted.append(replace(row, film=row.movie, video=None if row.movie in several else row.video))
     return parted
+
+
+def _numbered(pairs: set[tuple[str, str | None]]) -> bool:
+    """Whether parts tell the files of a film apart: not where two films have one name and count from 0 each."""
+    parts, files = ({pair[place] for pair in pairs} for place in (0, 1))
+    return len(parts) == len(files) == len(pairs) and "" not in parts
 
 
 def _sifted(rows: list[Row], dropped: dict[str, list[int]]) -> list[Row]:

@@ -15,16 +15,20 @@ from distinctad_jax.movie.movie import Clip, Footage, Line, Movie, Person
 from distinctad_jax.movie.span import Span
 
 SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".m4v", ".avi", ".mpg", ".mpeg", ".ts")
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\:]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\:\ud800-\udfff]")
+_LONGEST = 240  # bytes of one name, so that a suffix still goes with it
 
 
 def safe_name(name: str) -> bool:
     """True if `name`, put below a folder, names something in that folder on any system.
 
-    Not if it is empty, absolute, a URL, climbs (`..`), begins with a drive, or holds control characters.
+    Not if it is empty, absolute, a URL, climbs (`..`), begins with a drive, is too long, or holds control characters
+    or halves of characters.
     """
     path = PurePosixPath(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and not _UNSAFE.search(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts or _UNSAFE.search(name):
+        return False
+    return all(len(part.encode()) <= _LONGEST for part in path.parts)
 
 
 def movies_from(

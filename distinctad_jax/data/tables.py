@@ -71,7 +71,8 @@ def read_table(path: Path, encoding: str = "auto") -> Table:
     """Reads `.csv`, `.tsv`, `.jsonl` or `.json` (a list of objects, or an object of objects) whole.
 
     A byte-order mark wins over `encoding`; auto is UTF-8, and where at most one line in a hundred holds other bytes,
-    these become U+FFFD, by which such rows are found and told. Columns are stripped and lower-cased.
+    these become U+FFFD, by which such rows are found and told. Columns are stripped and lower-cased; those without a
+    name (numbers of rows, commas at the end) are left out.
 
     Errors: BadInput, with file and line, if it is missing, not text in this encoding, empty, without a header, or has
       a column twice; BadUsage if the encoding has no such name. A row that does not fit its header is a flaw.
@@ -112,7 +113,7 @@ def _decoded(path: Path, encoding: str) -> str:
 
 def _checked_columns(path: Path, names: Sequence[str]) -> tuple[str, ...]:
     columns = tuple(name.strip().lower() for name in names)
-    doubled = sorted({name for name in columns if columns.count(name) > 1})
+    doubled = sorted({name for name in columns if name and columns.count(name) > 1})
     if doubled:
         raise BadInput(f"column {doubled[0]!r} stands there twice", where=f"{path}:1", mend="keep one of them")
     return columns
@@ -133,7 +134,9 @@ def _csv(path: Path, text: str, delimiter: str) -> Table:
         line = reader.line_num + 1
         for values in reader:
             if len(values) == len(columns):
-                rows.append(TableRow(line, dict(zip(columns, values, strict=True))))
+                fields = dict(zip(columns, values, strict=True))
+                fields.pop("", None)
+                rows.append(TableRow(line, fields))
             elif values:  # a blank line is no row
                 flaws.append(Flaw(line, "", f"{len(values)} fields, but the header has {len(columns)}"))
             line = reader.line_num + 1
@@ -143,7 +146,7 @@ def _csv(path: Path, text: str, delimiter: str) -> Table:
         raise BadInput(
             what, where=f"{path}:{line}", mend="double the quotes inside a field and close each one"
         ) from None
-    return Table(path, columns, tuple(rows), tuple(flaws))
+    return Table(path, tuple(filter(None, columns)), tuple(rows), tuple(flaws))
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -189,7 +192,7 @@ def _from_objects(path: Path, items: Iterator[tuple[int, Any, str]]) -> Table:
         if what or not isinstance(item, dict):
             flaws.append(Flaw(line, "", what or "a row must be an object"))
             continue
-        fields = {str(name).strip().lower(): value for name, value in item.items()}
+        fields = {name: value for key, value in item.items() if (name := str(key).strip().lower())}
         columns |= dict.fromkeys(fields)
         rows.append(TableRow(line, fields))
     if not rows and flaws:

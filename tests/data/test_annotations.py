@@ -137,9 +137,20 @@ def test_cmdad_in_several_files_makes_a_movie_of_each(tmp_path):
     assert [(row.movie, row.video, row.start) for row in stated.rows] == [("m1", None, 1000.0), ("m1", None, 5012.0)]
 
 
+def test_cmdad_keeps_two_films_of_one_name_apart(tmp_path):
+    rows = "He waits.,1,2,Carrie,0,2,1976/aa,tt1,A,0\nShe comes.,1,2,Carrie,0,2,2013/bb,tt2,A,0\n"
+    found = read_annotations(table(tmp_path, CMDAD + rows))
+    assert [(row.movie, row.video) for row in found.rows] == [
+        ("Carrie_1976_aa", "1976/aa"),
+        ("Carrie_2013_bb", "2013/bb"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
+        ("a.csv", ",movie,start,end,text,,\n0,m,1,2.5,He waits.,,\n"),
+        ("a.csv", "movie,start,end,text\nm,0:00:01,00:00:02.500,He waits.\n"),
         ("a.csv", "Film, Begin ,stop,Caption\nm,1,2.5,He waits.\n"),
         ("a.csv", "\ufeffmovie,start,end,text\r\nm,1,2.5,He waits.\r\n\r\n"),
         ("a.csv", 'movie,start,end,sentence\nm,1e0,2.5,"He\nwaits."\n'),
@@ -154,6 +165,13 @@ def test_generic_tables_in_many_dresses(tmp_path, name, text):
     found = read_annotations(table(tmp_path, text, name))
     assert [(row.movie, row.start, row.end, row.text) for row in found.rows] == [("m", 1.0, 2.5, "He waits.")]
     assert found.report.kind == "generic" and whole(found.report)
+
+
+def test_json_may_hold_halves_of_characters(tmp_path):
+    text = '{"movie": "10142", "start": "100:00:01,5", "end": 360003, "text": "He \\ud83d waits."}\n'
+    found = read_annotations(table(tmp_path, text, "a.jsonl"))
+    assert [(row.movie, row.start, row.text) for row in found.rows] == [("10142", 360001.5, "He \ufffd waits.")]
+    assert found.report.traps["damaged_text"] == (1,)
 
 
 def test_utf16_with_a_mark_is_read(tmp_path):
@@ -190,6 +208,10 @@ def test_lines_are_those_of_the_file(tmp_path):
         ("http://h/m,1,2,x", ":2:movie", "inside a folder"),
         ("c:\\m,1,2,x", ":2:movie", "inside a folder"),
         (",1,2,x", ":2:movie", "inside a folder"),
+        ("m" * 300 + ",1,2,x", ":2:movie", "inside a folder"),
+        ("m,1:02,1:03,x", ":2:start", "'1:02' is not a number"),
+        ("m,00:00:01:12,9,x", ":2:start", "is not a number"),
+        ("m,00:61:01,9999,x", ":2:start", "is not a number"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(tmp_path, row, where, says):
