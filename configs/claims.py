@@ -37,7 +37,7 @@ SMALL = {
         "prompt_length": 18,
         "text_length": 20,
         "seeing": {"tokens": 4, "heads": 4, "bases": 12, "layers": 1},
-        "training": {"steps": 180, "batch": 8, "save_every": 2_000},
+        "training": {"steps": 300, "batch": 8, "save_every": 2_000, "optimiser": {"peak": 2e-3}},
     },
     "evaluate": {"windows": 12, "decoding": {"max_tokens": 20}},
 }
@@ -49,9 +49,52 @@ SEEDS = {"toy": (0, 1, 2, 3, 4), "tiny": (0, 1)}
 FEW_SEEDS = {"toy": 2, "tiny": 1}
 
 
-def seeing(**changes) -> dict:
-    """A variant of Stage II in how it sees, for the first seeds alone."""
-    return {"changes": {"stage2": {"seeing": changes}}, "few": True}
+NO_EM = {"seeing": {"fusion": "none"}}
+NO_LOSS = {"loss": {"distinctive": 0.0}}
+BAN, PENALTY = {"no_repeat_across": 3}, {"neighbour_penalty": 2.0}
+NO_FRAME_WORD = {"loss": {"frame_word": 0.0}}
+WEIGHTS = {"half": 0.5, "1": 1.0, "4": 4.0}
+FUSIONS, STARTS = ("recon", "add", "residual", "xattn"), ("learned", "data")
+RETRIEVAL = {"arms": ()}  # clips and descriptions are matched, nothing is fitted
+ORACLE = {"tower": "oracle"}
+
+
+def windows(count: int, **stage2) -> dict:
+    """Changes for windows of `count` clips, as many clips a step as otherwise."""
+    return {
+        "stage2": {"clips": count, "training": {"batch": 32 // count}, **stage2},
+        "evaluate": {"windows": 48 // count},
+    }
+
+
+def narrators() -> dict:
+    """Narrators to set side by side: those of a tower's features, and the same with an oracle's in their place."""
+    core = {"full": {}, "no EM": {"stage2": NO_EM}, "no loss": {"stage2": NO_LOSS}}
+    core["one clip"] = windows(1, **NO_LOSS)
+    core["loss and penalty"] = {"evaluate": {"decoding": PENALTY}}
+    more = {
+        "self-attention": {"stage2": {"seeing": {"fusion": "self_attention"}}},
+        "average": {"stage2": {"seeing": {"fusion": "average"}}},
+        "form B": {"stage2": {"loss": {"form": "B"}}},
+        "form C": {"stage2": {"loss": {"form": "C"}}},
+        "ban": {"stage2": NO_LOSS, "evaluate": {"decoding": BAN}},
+        "penalty": {"stage2": NO_LOSS, "evaluate": {"decoding": PENALTY}},
+        "loss and ban": {"evaluate": {"decoding": BAN}},
+    }
+    seen = {f"oracle {name}": {"extract": ORACLE, **changes} for name, changes in {**core, **more}.items()}
+    return {name: {"changes": changes} for name, changes in {**core, **seen}.items()}
+
+
+def always() -> dict:
+    """What every seed runs."""
+    arms = ("text", "text with noise", "vision before Stage I", "vision after Stage I")
+    one = {"loss": {"clip_sentence": 0.0}}
+    return {
+        "probe": {"recipe": "probe", "changes": {"probe": {"arms": arms}}},
+        "global only": {"recipe": "probe", "changes": {"stage1": NO_FRAME_WORD, "probe": RETRIEVAL}},
+        "frame-word only": {"recipe": "probe", "changes": {"stage1": one, "probe": RETRIEVAL}},
+        **narrators(),
+    }
 
 
 def world(dials: dict, **sections) -> dict:
@@ -59,68 +102,34 @@ def world(dials: dict, **sections) -> dict:
     return {"changes": {"render": {"dials": dials}, **sections}, "few": True}
 
 
-NO_EM = {"seeing": {"fusion": "none"}}
-NO_LOSS = {"loss": {"distinctive": 0.0}}
-BAN, PENALTY = {"no_repeat_across": 3}, {"neighbour_penalty": 2.0}
-ONE, NO_FRAME_WORD = ("full", "no EM"), {"loss": {"frame_word": 0.0}}
-WEIGHTS = {"half": 0.5, "1": 1.0, "4": 4.0}
-RETRIEVAL = {"arms": ()}  # clips and descriptions are matched, nothing is fitted
-
-
-def always(retrieval: dict) -> dict:
-    """What every seed runs."""
-    arms = ("text", "text with noise", "vision before Stage I", "vision after Stage I")
-    return {
-        "probe": {"recipe": "probe", "changes": {"probe": {"arms": arms}}},
-        "global only": {"recipe": "probe", "changes": {"stage1": NO_FRAME_WORD, "probe": retrieval}},
-        "frame-word only": {
-            "recipe": "probe",
-            "changes": {"stage1": {"loss": {"clip_sentence": 0.0}}, "probe": retrieval},
-        },
-        "full": {},
-        "no EM": {"changes": {"stage2": NO_EM}},
-        "self-attention": {"changes": {"stage2": {"seeing": {"fusion": "self_attention"}}}},
-        "average": {"changes": {"stage2": {"seeing": {"fusion": "average"}}}},
-        "no loss": {"changes": {"stage2": NO_LOSS}},
-        "form B": {"changes": {"stage2": {"loss": {"form": "B"}}}},
-        "form C": {"changes": {"stage2": {"loss": {"form": "C"}}}},
-        "ban": {"changes": {"stage2": NO_LOSS, "evaluate": {"decoding": BAN}}},
-        "penalty": {"changes": {"stage2": NO_LOSS, "evaluate": {"decoding": PENALTY}}},
-        "loss and ban": {"changes": {"evaluate": {"decoding": BAN}}},
-        "loss and penalty": {"changes": {"evaluate": {"decoding": PENALTY}}},
-    }
-
-
-def sweeps(retrieval: dict) -> dict:
-    """What the first seeds run besides."""
+def sweeps() -> dict:
+    """What the first seeds run besides: worlds, then switches of narrators with an oracle's features."""
     found = {}
     for share in (0.5, 0.25):
         dials = {"evidence": share}
-        found[f"evidence {share:.0%}, both"] = {"recipe": "probe", **world(dials, probe=retrieval)}
-        one = {"recipe": "probe", **world(dials, probe=retrieval, stage1=NO_FRAME_WORD)}
+        found[f"evidence {share:.0%}, both"] = {"recipe": "probe", **world(dials, probe=RETRIEVAL)}
+        one = {"recipe": "probe", **world(dials, probe=RETRIEVAL, stage1=NO_FRAME_WORD)}
         found[f"evidence {share:.0%}, global only"] = one
     for share in (0.5, 0.0):
-        found[f"redundancy {share:.0%}, full"] = world({"redundancy": share})
-        found[f"redundancy {share:.0%}, no EM"] = world({"redundancy": share}, stage2=NO_EM)
+        dials = {"redundancy": share}
+        found[f"redundancy {share:.0%}, full"] = world(dials, extract=ORACLE)
+        found[f"redundancy {share:.0%}, no EM"] = world(dials, extract=ORACLE, stage2=NO_EM)
     # Descriptions of the hard world have up to sixteen words.
     longer = {"text_length": 28}
     long = {"decoding": {"max_tokens": 28}}
     found["hard world, full"] = world({"preset": "hard"}, stage2=longer, evaluate=long)
     found["hard world, no EM"] = world({"preset": "hard"}, stage2={**longer, **NO_EM}, evaluate=long)
+    switches = {f"K={count}": {"stage2": {"seeing": {"bases": count}}} for count in (4, 64)}
+    switches |= {f"R={count}": {"stage2": {"seeing": {"rounds": count}}} for count in (1, 9)}
+    switches |= {f"fusion {name}": {"stage2": {"seeing": {"fusion": name}}} for name in FUSIONS}
+    switches |= {f"init {name}": {"stage2": {"seeing": {"init": name}}} for name in STARTS}
+    switches["gradient unroll"] = {"stage2": {"seeing": {"gradient": "unroll"}}}
+    switches["temperature 8"] = {"stage2": {"seeing": {"temperature": 8.0}}}
+    switches |= {f"weight {name}": {"stage2": {"loss": {"distinctive": weight}}} for name, weight in WEIGHTS.items()}
     for count in (2, 8):
-        step = {"clips": count, "training": {"batch": 32 // count}}
-        asked = {"windows": 48 // count}
-        found[f"N={count}"] = {"changes": {"stage2": step, "evaluate": asked}, "few": True}
-        found[f"N={count}, no EM"] = {"changes": {"stage2": {**step, **NO_EM}, "evaluate": asked}, "few": True}
-    found |= {f"K={count}": seeing(bases=count) for count in (4, 64)}
-    found |= {f"R={count}": seeing(rounds=count) for count in (1, 9)}
-    found |= {f"fusion {name}": seeing(fusion=name) for name in ("recon", "add", "residual", "xattn")}
-    found |= {f"init {name}": seeing(init=name) for name in ("learned", "data")}
-    found["gradient unroll"] = seeing(gradient="unroll")
-    found["temperature 8"] = seeing(temperature=8.0)
-    for name, weight in WEIGHTS.items():
-        found[f"weight {name}"] = {"changes": {"stage2": {"loss": {"distinctive": weight}}}, "few": True}
-    return found
+        switches[f"N={count}"] = windows(count)
+        switches[f"N={count}, no EM"] = windows(count, **NO_EM)
+    return found | {name: {"changes": {"extract": ORACLE, **own}, "few": True} for name, own in switches.items()}
 
 
 def claim(group: str, says: str, metric: str, *of: str, **rest) -> dict:
@@ -129,6 +138,9 @@ def claim(group: str, says: str, metric: str, *of: str, **rest) -> dict:
 
 
 WORDS, FIRST = "distinctive-word recall", "R@1/5"
+SEES = ("oracle full", "full")
+REPEATING = ("no loss", "full", "loss and penalty")
+EYES = {"A tower's features": "", "Oracle's features": "oracle "}
 
 
 def stage1_claims() -> list[dict]:
@@ -174,88 +186,99 @@ def stage1_claims() -> list[dict]:
     return gap
 
 
+def seeing_claims() -> list[dict]:
+    """What a narrator is shown: other features, and neighbours."""
+    group, rows = "What a narrator sees", []
+    for metric in ("CIDEr-D", FIRST, WORDS):
+        rows.append(claim(group, "It says more with an oracle's features than with a tower's", metric, *SEES))
+        for title, eyes in EYES.items():
+            pair = f"{eyes}full", f"{eyes}one clip"
+            says = f"{title}: windows with the loss beat one clip at a time"
+            rows.append(claim(group, says, metric, *pair))
+            pair = f"{eyes}no loss", f"{eyes}one clip"
+            rows.append(claim(group, f"{title}: windows alone do", metric, *pair))
+    return rows
+
+
 def sharing_claims() -> list[dict]:
     """EM attention."""
     group, rows = "EM attention", []
+    rivals = {"self-attention": "self-attention with as many parameters and operations"}
+    rivals["average"] = "the average of the window"
     for metric in (FIRST, WORDS):
-        rows.append(claim(group, "EM attention adds to a narrator without it", metric, "full", "no EM"))
-        rows.append(
-            claim(
-                group,
-                "It beats self-attention with as many parameters and operations",
-                metric,
-                "full",
-                "self-attention",
-            )
-        )
-        rows.append(claim(group, "It beats the average of the window", metric, "full", "average"))
+        for title, eyes in EYES.items():
+            pair = f"{eyes}full", f"{eyes}no EM"
+            rows.append(claim(group, f"{title}: it adds to a narrator without it", metric, *pair))
+        for name, what in rivals.items():
+            pair = "oracle full", f"oracle {name}"
+            rows.append(claim(group, f"Oracle's features: it beats {what}", metric, *pair))
     group = "EM attention and the world"
     for metric in (FIRST, WORDS):
         for share in (0.5, 0.0):
             pair = f"redundancy {share:.0%}, full", f"redundancy {share:.0%}, no EM"
             rows.append(claim(group, f"It adds where redundancy is {share:g}", metric, *pair))
-            rows.append(
-                claim(group, f"It adds more where redundancy is 1 than where it is {share:g}", metric, *ONE, *pair)
-            )
-        rows.append(claim(group, "It adds in the hard world", metric, "hard world, full", "hard world, no EM"))
+            more = f"It adds more where redundancy is 1 than where it is {share:g}"
+            rows.append(claim(group, more, metric, "oracle full", "oracle no EM", *pair))
+        says = "A tower's features: it adds in the hard world"
+        rows.append(claim(group, says, metric, "hard world, full", "hard world, no EM"))
     for metric in ("CIDEr-D", FIRST):
-        rows.append(claim(group, "The hard world is harder for the full model", metric, "full", "hard world, full"))
+        says = "A tower's features: the hard world is harder for the full model"
+        rows.append(claim(group, says, metric, "full", "hard world, full"))
     group = "Switches of EM attention"
     for count in (2, 8):
         rows.append(claim(group, f"It adds in windows of {count}", FIRST, f"N={count}", f"N={count}, no EM"))
-    rows.append(
-        claim(
-            group,
-            "It adds more in windows of 8 than in windows of 2",
-            FIRST,
-            "N=8",
-            "N=8, no EM",
-            "N=2",
-            "N=2, no EM",
-        )
-    )
+    says = "It adds more in windows of 8 than in windows of 2"
+    rows.append(claim(group, says, FIRST, "N=8", "N=8, no EM", "N=2", "N=2, no EM"))
     others = {
         "K=4": "12 bases beat 4",
         "K=64": "12 bases beat 64",
         "R=1": "3 rounds beat 1",
         "R=9": "3 rounds beat 9",
     }
-    others |= {f"fusion {name}": f"recon+xattn beats {name}" for name in ("recon", "add", "residual", "xattn")}
-    others |= {f"init {name}": f"Init buffer beats {name}" for name in ("learned", "data")}
+    others |= {f"fusion {name}": f"recon+xattn beats {name}" for name in FUSIONS}
+    others |= {f"init {name}": f"Init buffer beats {name}" for name in STARTS}
     others["gradient unroll"] = "No gradient through the rounds beats one"
     others["temperature 8"] = "Shares at temperature 1 beat sharper ones, at 8"
-    return rows + [claim(group, says, FIRST, "full", name) for name, says in others.items()]
+    return rows + [claim(group, says, FIRST, "oracle full", name) for name, says in others.items()]
 
 
 def loss_claims() -> list[dict]:
     """The distinctive-word loss, and repetition."""
     group, rows = "The distinctive-word loss", []
-    for form, name in {"A": "full", "B": "form B", "C": "form C"}.items():
-        rows.append(claim(group, f"Form {form} adds to the next-word loss", WORDS, name, "no loss"))
-        rows.append(claim(group, f"Form {form} adds to the next-word loss", FIRST, name, "no loss"))
-        rows.append(
-            claim(group, f"Form {form} costs no more than one point of CIDEr-D", "CIDEr-D", name, "no loss", bar=-1.0)
-        )
+    costs = "costs no more than one point of CIDEr-D"
+    for title, eyes, name, form in (
+        ("A tower's features", "", "full", "A"),
+        ("Oracle's features", "oracle ", "full", "A"),
+        ("Oracle's features", "oracle ", "form B", "B"),
+        ("Oracle's features", "oracle ", "form C", "C"),
+    ):
+        pair = f"{eyes}{name}", f"{eyes}no loss"
+        for metric in (WORDS, FIRST):
+            rows.append(claim(group, f"{title}: form {form} adds to the next-word loss", metric, *pair))
+        rows.append(claim(group, f"{title}: form {form} {costs}", "CIDEr-D", *pair, bar=-1.0))
     for name, weight in WEIGHTS.items():
-        says = f"A weight of {weight:g} adds to the next-word loss"
-        rows.append(claim(group, says, WORDS, f"weight {name}", "no loss"))
+        says = f"Oracle's features: a weight of {weight:g} adds to the next-word loss"
+        rows.append(claim(group, says, WORDS, f"weight {name}", "oracle no loss"))
     group = "The loss beside remedies at decoding"
     for metric in (WORDS, FIRST):
-        rows.append(claim(group, "The loss beats a ban of past 3-grams", metric, "full", "ban"))
-        rows.append(claim(group, "The loss beats a penalty on words of the context", metric, "full", "penalty"))
-        rows.append(claim(group, "The ban adds to the loss", metric, "loss and ban", "full"))
-        rows.append(claim(group, "The penalty adds to the loss", metric, "loss and penalty", "full"))
+        for name, of in {
+            "The loss beats a ban of past 3-grams": ("full", "ban"),
+            "The loss beats a penalty on words of the context": ("full", "penalty"),
+            "The ban adds to the loss": ("loss and ban", "full"),
+            "The penalty adds to the loss": ("loss and penalty", "full"),
+        }.items():
+            rows.append(claim(group, name, metric, *(f"oracle {each}" for each in of)))
     group = "Repetition"
     limits = {"same main verb": ("the main verb of the description before", 3.0)}
     limits["repeated words"] = ("words of the window", 39.3)
     limits["no distinctive word"] = ("others so far as to have no word of its own", 7.3)
     for metric, (what, most) in limits.items():
-        for name in ("full", "loss and penalty"):
+        for name in ("full", "loss and penalty", "oracle full", "oracle loss and penalty"):
             says = f"'{name}' repeats {what} no more often than people (at most {most:g} %)"
             rows.append(claim(group, says, metric, name, bar=most, holds="below"))
-        rows.append(
-            claim(group, f"The loss makes narrators repeat {what} less", metric, "full", "no loss", holds="below")
-        )
+        for title, eyes in EYES.items():
+            says, pair = f"{title}: the loss makes narrators repeat {what} less", (f"{eyes}full", f"{eyes}no loss")
+            rows.append(claim(group, says, metric, *pair, holds="below"))
     return rows
 
 
@@ -270,9 +293,9 @@ def get_config(size: str = "toy") -> ConfigDict:
             "claims": {
                 "seeds": SEEDS[size],
                 "few_seeds": FEW_SEEDS[size],
-                "variants": {**always(RETRIEVAL), **sweeps(RETRIEVAL)},
-                "claims": tuple(stage1_claims() + sharing_claims() + loss_claims()),
-                "repeating": ("no loss", "full", "ban", "penalty", "loss and penalty"),
+                "variants": {**always(), **sweeps()},
+                "claims": tuple(stage1_claims() + seeing_claims() + sharing_claims() + loss_claims()),
+                "repeating": tuple(f"{eyes}{name}" for eyes in EYES.values() for name in REPEATING),
                 "docs": {"toy": "docs", "tiny": ""}[size],
                 "small": "",
             },

@@ -1,16 +1,18 @@
-"""Run a vision tower over all clips and keep the frame features, as TFDS records that hold no pictures."""
+"""Frame features of all clips, as TFDS records that hold no pictures: a vision tower's, or an oracle's."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from distinctad_jax.config import build
 from distinctad_jax.data.datasets import ClipRecord, Records, split_names, write_records
 from distinctad_jax.data.features import Provenance
 from distinctad_jax.data.pipeline import decode_frames
@@ -26,24 +28,28 @@ from distinctad_jax.data.portraits import (
     shares,
 )
 from distinctad_jax.errors import BadInput
-from distinctad_jax.files import fingerprint
+from distinctad_jax.files import fingerprint, read_json
 from distinctad_jax.models.aligner import Aligner
 from distinctad_jax.models.towers import VISION_PRESETS
 from distinctad_jax.recipes.models import open_aligner
 from distinctad_jax.recipes.workshop import Need, Recipe, Run
 from distinctad_jax.text.prompt import names_in, spoken_name
+from distinctad_jax.toycinema import CinemaConfig, oracle
+from distinctad_jax.toycinema.script import Screenplay
+from distinctad_jax.toycinema.studio import movie_key, screenplay
 from distinctad_jax.training.step import compiled
 
 
 @dataclasses.dataclass(frozen=True)
 class ExtractConfig:
-    """tower: the one that Stage I has adapted, or the one it began with; batch: clips at once.
+    """tower: the one that Stage I has adapted, the one it began with, or, in its place, `oracle`: what the screenplay
+      of made-up movies says that a frame shows. batch: clips at once.
 
     seen: who is seen in a clip: `stored` as the packed records say (recognised faces, or nobody), `portraits` by
       likeness to the portraits of the cast, with a threshold from the training split's first `calibrate` movies.
     """
 
-    tower: Literal["stage1", "pretrain"] = "stage1"
+    tower: Literal["stage1", "pretrain", "oracle"] = "stage1"
     batch: int = 64
     seen: Literal["stored", "portraits"] = "stored"
     recognise: RecogniseConfig = dataclasses.field(default_factory=RecogniseConfig)
@@ -52,34 +58,33 @@ class ExtractConfig:
     def __post_init__(self):
         if self.batch < 1 or self.calibrate < 1:
             raise ValueError(f"batch and calibrate are at least 1, got {self}")
+        if self.tower == "oracle" and self.seen == "portraits":
+            raise ValueError("seen 'portraits' needs a tower that looks at them, and tower is 'oracle'")
 
 
 def run(settings: ExtractConfig, run: Run) -> dict[str, Any]:
     """Writes the features of every split, with the tower's hash beside them.
 
     Of records that hold stored features, these go through the tower's adapter, if it has one; they must be those of
-    the tower. Errors: BadInput in one line if they are not.
+    the tower. Errors: BadInput in one line if they are not, or if the oracle does not know a movie.
     """
-    source = run.needs["tower"].folder
-    aligner, _ = open_aligner(source)
     packed = run.needs["pack"].folder / "records"
     splits = {name: Records(packed, name) for name in split_names(packed)}
     found = next(iter(splits.values()))
-    made_by = tower_provenance(settings.tower, source, aligner)
-    if found.variant == "features":
-        stored = Provenance.of(found.metadata, packed)
-        # Nobody knows the hash of the weights behind a published store, so name and width must do.
-        wanted = replace(stored, tower=named_size(aligner) or stored.tower, width=made_by.width)
-        wanted.check(stored, packed)
-        made_by = replace(made_by, fps=stored.fps, normalised=stored.normalised and not aligner.config.adapter_width)
-    encode, inputs = _reading(found, aligner, settings.batch)
+    if settings.tower == "oracle":
+        aligner, made_by = None, Provenance("oracle", "", oracle.WIDTH, 0.0, False)
+        look = _oracle(run.needs["render"].folder)
+    else:
+        aligner, _ = open_aligner(run.needs["tower"].folder)
+        made_by = _made_by(settings.tower, run.needs["tower"].folder, aligner, found)
+        look = _eyes(found, aligner, settings.batch)
     count, done = sum(len(records) for records in splits.values()), 0
     with run.voice.bar("extracting features") as bar:
 
         def encoded(records: Records, rows: range) -> Iterator[ClipRecord]:
             for first in range(rows.start, rows.stop, settings.batch):
                 clips = records.get(range(first, min(first + settings.batch, rows.stop)))
-                for clip, feature in zip(clips, np.asarray(encode(inputs(clips)))[: len(clips)], strict=True):
+                for clip, feature in zip(clips, look(clips), strict=True):
                     kept = feature[: len(clip.frame_times)].astype(np.float16)
                     yield dataclasses.replace(clip, frames=None, features=kept)
 
@@ -93,7 +98,7 @@ def run(settings: ExtractConfig, run: Run) -> dict[str, Any]:
 
         told, streams = made_by.told(), {name: encoded(each, range(len(each))) for name, each in splits.items()}
         lookout = None
-        if settings.seen == "portraits":
+        if settings.seen == "portraits" and aligner is not None:
             lookout = Lookout.of(run.needs["pack"].folder, aligner, settings.recognise)
             train = splits.get("train", found)
             movies = [*train.movies.values()][: settings.calibrate]
@@ -197,18 +202,33 @@ def named_size(aligner: Aligner) -> str:
     return next((name for name, preset in VISION_PRESETS.items() if preset == vision), "")
 
 
-def _reading(
-    records: Records, aligner: Aligner, batch: int
-) -> tuple[Any, Callable[[Sequence[ClipRecord]], np.ndarray]]:
-    """What encodes a batch of clips, and what makes it of records; one shape for all, so one compilation."""
+def _made_by(name: str, source: Path, aligner: Aligner, records: Records) -> Provenance:
+    """Where features come from that this tower makes of records. Errors: BadInput if they hold another tower's."""
+    made_by = tower_provenance(name, source, aligner)
     if records.variant == "pixels":
-        size = aligner.config.vision.image_size
+        return made_by
+    stored = Provenance.of(records.metadata, records.folder)
+    # Nobody knows the hash of the weights behind a published store, so name and width must do.
+    wanted = replace(stored, tower=named_size(aligner) or stored.tower, width=made_by.width)
+    wanted.check(stored, records.folder)
+    return replace(made_by, fps=stored.fps, normalised=stored.normalised and not aligner.config.adapter_width)
+
+
+Look = Callable[[Sequence[ClipRecord]], Iterable[np.ndarray]]
+"""From clips to the features of each, float `frames width`; rows behind a clip's last frame are left out later."""
+
+
+def _eyes(records: Records, aligner: Aligner, batch: int) -> Look:
+    """A tower that looks at up to `batch` clips; one shape for all, so one compilation."""
+    if records.variant == "pixels":
+        encode, size = frame_encoder(aligner), aligner.config.vision.image_size
 
         def pictures(clips: Sequence[ClipRecord]) -> np.ndarray:
             frames = np.stack([decode_frames(clip, size) for clip in clips])
             return np.pad(frames, ((0, batch - len(frames)), *((0, 0),) * (frames.ndim - 1)))
 
-        return frame_encoder(aligner), pictures
+        return lambda clips: np.asarray(encode(pictures(clips)))[: len(clips)]
+    adapt = compiled(aligner, lambda model, stored: model.adapt(stored))
     longest = int(records.metadata["frames"])
 
     def vectors(clips: Sequence[ClipRecord]) -> np.ndarray:
@@ -218,7 +238,22 @@ def _reading(
             out[place, : len(clip.features)] = clip.features
         return out
 
-    return compiled(aligner, lambda model, stored: model.adapt(stored)), vectors
+    return lambda clips: np.asarray(adapt(vectors(clips)))[: len(clips)]
+
+
+def _oracle(folder: Path) -> Look:
+    """One who has read the screenplays of the movies in `folder`."""
+    config = build(CinemaConfig, read_json(folder / "artefact.json")["settings"], str(folder / "artefact.json"))
+    numbers = {movie_key(index): index for index in range(config.movies)}
+
+    @functools.lru_cache(maxsize=1)  # clips come movie by movie
+    def play(movie: str) -> Screenplay:
+        if movie not in numbers:
+            raise BadInput(f"no made-up movie {movie!r}", where=folder, mend="set config.extract.tower to a tower")
+        return screenplay(config, numbers[movie])
+
+    rate = config.frames_per_second
+    return lambda clips: [oracle.features(play(clip.movie), rate, np.asarray(clip.frame_times)) for clip in clips]
 
 
 def frame_encoder(aligner: Aligner) -> Any:
@@ -227,7 +262,9 @@ def frame_encoder(aligner: Aligner) -> Any:
 
 
 def needs(settings: ExtractConfig) -> dict[str, Need]:
-    """The tower and the clips."""
+    """The tower, or the movies whose screenplays are read, and the clips."""
+    if settings.tower == "oracle":
+        return {"render": Need("render"), "pack": Need("pack")}
     return {"tower": Need(settings.tower), "pack": Need("pack")}
 
 

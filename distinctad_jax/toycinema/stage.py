@@ -103,6 +103,14 @@ def _timeline(beat: Beat, count: int) -> list[tuple[Moment, float]]:
     return steps + [(m, 1.0) for m in moments(beat.action, beat.tempo, count - walk)]
 
 
+def acted(beat: Beat, count: int) -> tuple[int, int]:
+    """Of a clip's `count` frames the first, and the one after the last, in which the camera is on who acts."""
+    if beat.seen == (0.0, 1.0):
+        return 0, count
+    first = round(beat.seen[0] * count)
+    return first, min(count, first + round((beat.seen[1] - beat.seen[0]) * count))
+
+
 def clip_frames(
     stage: Set, beat: Beat, count: int, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "frames height width 3"]:
@@ -111,8 +119,7 @@ def clip_frames(
     Before and after `beat.seen` the camera is away: it shows the set, with nobody acting and no prop of the event.
     """
     camera, jolts = move(rng), rng.uniform(-1, 1, (count, 2))
-    first = round(beat.seen[0] * count)
-    last = min(count, first + round((beat.seen[1] - beat.seen[0]) * count)) if beat.seen != (0.0, 1.0) else count
+    first, last = acted(beat, count)
     pictures = _acted(stage, beat, last - first, camera, jolts[first:last]) if last > first else []
     if len(pictures) < count:
         away = _set_alone(

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -53,11 +54,27 @@ def test_every_claim_of_the_method_is_on_the_page():
     settings = claims().section("claims")
     asked = {name for claim in settings.claims for name in claim.of}
     groups = Counter(claim.group for claim in settings.claims)
-    assert len(groups) == 8 and all(count >= 6 for count in groups.values())
+    assert len(groups) == 9 and all(count >= 6 for count in groups.values())
     made = {name for name, variant in settings.variants.items() if variant.recipe == "evaluate"}
-    assert made - asked == {"loss and ban"} - asked  # every narrator is judged
-    assert {"self-attention", "average", "form B", "form C", "ban", "penalty", "loss and penalty"} <= asked
+    assert made <= asked  # every narrator is judged
+    seen = {name.removeprefix("oracle ") for name in asked if name.startswith("oracle ")}
+    assert {"full", "no EM", "no loss", "one clip", "loss and penalty"} <= seen & asked  # by either's features
+    assert {"self-attention", "average", "form B", "form C", "ban", "penalty"} <= seen
     assert {"probe: text with noise", "global only: after", "frame-word only: after"} <= asked
+
+
+def test_narrators_of_a_group_differ_in_what_their_names_say_alone():
+    spec = claims()
+    wanted = needs(spec.section("claims"))
+    told = {name: wanted[f"0 {name}"].of(spec) for name in ("full", "oracle full", "oracle no EM", "oracle one clip")}
+    assert (
+        told["full"].section("extract").tower == "stage1" and told["oracle full"].section("extract").tower == "oracle"
+    )
+    stage2 = {name: each.section("stage2") for name, each in told.items()}
+    assert stage2["oracle full"] == stage2["full"]
+    no_em, one = stage2["oracle no EM"], stage2["oracle one clip"]
+    assert no_em == replace(stage2["full"], seeing=replace(stage2["full"].seeing, fusion="none"))
+    assert one.clips * one.training.batch == no_em.clips * no_em.training.batch and one.loss.distinctive == 0
 
 
 def test_a_claim_about_nobody_is_refused():

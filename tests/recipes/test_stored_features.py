@@ -5,7 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from distinctad_jax.config import build
 from distinctad_jax.data.datasets import Records
+from distinctad_jax.toycinema import CinemaConfig, oracle
+from distinctad_jax.toycinema.studio import screenplay
 
 PAPERS = {"annotations": "annotations.csv", "cast": "cast.json", "splits": "splits.json"}
 
@@ -88,3 +91,18 @@ def test_an_adapter_learns_on_published_features_and_stage_two_reads_what_it_mak
         assert not np.array_equal(learnt.features, given.features)  # two steps of learning show
     told = json.loads((narrator / "narrator" / "features.json").read_text())
     assert (told["tower"], told["width"], told["fps"]) == ("stage1", width, 5.0)
+
+
+def test_an_oracle_stands_in_for_the_tower_and_is_not_taken_for_one(workdir, tmp_path, command, capsys):
+    before = [path.parent for path in workdir.glob("extract/*/artefact.json")]
+    assert command("stage2:tiny", workdir, "--config.extract.tower=oracle") == 0
+    records = Records(extracted(workdir, before), "test")
+    assert records.metadata["tower"] == "oracle" and records.feature_width == oracle.WIDTH
+    films = json.loads((folder_of(workdir, "render") / "artefact.json").read_text())["settings"]
+    clip = records.get([3])[0]
+    play = screenplay(build(CinemaConfig, films, "films"), int(clip.movie[2:]) - 1)
+    wanted = oracle.features(play, films["frames_per_second"], np.asarray(clip.frame_times))
+    np.testing.assert_allclose(clip.features, wanted, atol=1e-2)
+    assert command("narrate:tiny", workdir, "--config.extract.tower=oracle") == 3
+    assert "features of another tower" in capsys.readouterr().err.splitlines()[-1]
+    assert command("extract:tiny", workdir, "--config.extract.tower=oracle", "--config.extract.seen=portraits") == 2
