@@ -63,7 +63,6 @@ quoted() {
   local text=${1//\\/\\\\}
   text=${text//\"/\\\"}
   text=${text//\$(/\$\$(} # Kubernetes would put a variable there
-  [[ $text != *[[:cntrl:]]* ]] || fail "control characters in an argument"
   printf '"%s"' "$text"
 }
 
@@ -142,7 +141,11 @@ case "$action" in
     [[ -n $image ]] || fail "start: --image is missing"
     plain_name "$claim" --claim
     for number in "$pods" "$gpus" "$tpus"; do
-      [[ $number =~ ^[0-9]{1,4}$ ]] || fail "$number: --pods, --gpus and --tpus need numbers"
+      [[ $number =~ ^(0|[1-9][0-9]{0,3})$ ]] || fail "$number: --pods, --gpus and --tpus need numbers"
+    done
+    # Here, as a failure within a substitution would end nothing.
+    for argument in "$image" "$accelerator" "$topology" "$@"; do
+      [[ $argument != *[[:cntrl:]]* ]] || fail "control characters in $(printf '%q' "$argument")"
     done
     ((pods > 0)) || fail "--pods=$pods: needs a number from 1"
     ((tpus == 0)) || [[ -n $accelerator && -n $topology ]] || fail "--tpus needs --accelerator and --topology"

@@ -40,8 +40,8 @@ done
 [[ $processes =~ ^[1-9][0-9]?$ ]] || fail "--processes=$processes: needs a number from 1 to 99"
 [[ $restarts =~ ^[0-9]{1,4}$ ]] || fail "--restarts=$restarts: needs a number from 0 to 9999"
 port=${PORT:-12355}
-[[ $port =~ ^[0-9]{1,5}$ ]] || fail "PORT=$port: needs a number"
-[[ ${DEVICES:-1} =~ ^[0-9]{1,3}$ ]] || fail "DEVICES=$DEVICES: needs a number"
+if ! [[ $port =~ ^[1-9][0-9]{0,4}$ ]] || ((port > 65535)); then fail "PORT=$port: needs a number from 1 to 65535"; fi
+[[ ${DEVICES:-1} =~ ^[1-9][0-9]{0,2}$ ]] || fail "DEVICES=$DEVICES: needs a number from 1 to 999"
 
 cd "$root"
 python=python3
@@ -82,6 +82,8 @@ once() {
     fi
     if [[ -n $dry_run ]]; then
       run "${words[@]}" "$@"
+    elif ((processes == 1 && restarts == 0)); then
+      exec "${words[@]}" "$@" # so that signals and exit code are the command's own
     else
       "${words[@]}" "$@" &
       children+=($!)

@@ -87,7 +87,7 @@ exit "\$status"
 TEXT
 }
 if [[ -n $dry_run ]]; then
-  printf 'sbatch <<JOB\n'
+  printf "sbatch <<'JOB'\n"
   script
   printf 'JOB\n'
 else

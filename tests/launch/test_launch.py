@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,8 @@ WRONG = [
     ("kubernetes.sh", ("start", "Not_A_Name", "--image=i", "--claim=c", "--", "x")),
     ("kubernetes.sh", ("start", "ad", "--claim=c", "--", "x")),
     ("kubernetes.sh", ("start", "ad", "--image=i", "--claim=c", "--tpus=4", "--", "x")),
+    ("kubernetes.sh", ("start", "ad", "--image=i", "--claim=c", "--", "--config=a\nb")),
+    ("kubernetes.sh", ("start", "ad", "--image=i", "--claim=c", "--gpus=08", "--", "x")),
     ("kubernetes.sh", ("begin", "ad")),
     ("tpu_pod.sh", ("create", "ad; rm -rf /", "z", "--type=v4-8")),
     ("tpu_pod.sh", ("create", "ad", "z", "--type=fast")),
@@ -359,6 +363,18 @@ def test_local_starts_again_while_the_work_was_saved(tmp_path):
     (root / "calls").unlink()
     done, calls = local(root, "--config=c.py")
     assert done.returncode == 75 and len(calls) == 1
+
+
+def test_a_signal_to_all_of_the_group_ends_with_the_commands_own_code(tmp_path):
+    root = fake_python(tmp_path, "trap 'exit 75' TERM\ntouch ready\nsleep 30 > /dev/null 2>&1 & wait")
+    for _ in range(5):  # as terminals and SLURM send it: the command may be gone before bash hears of it
+        line = ["bash", str(root / "launch/local.sh"), "--config=c.py"]
+        started = subprocess.Popen(line, start_new_session=True)
+        while not (root / "ready").exists():
+            time.sleep(0.02)
+        os.killpg(started.pid, signal.SIGTERM)
+        assert started.wait(timeout=20) == 75
+        (root / "ready").unlink()
 
 
 def test_a_real_error_goes_before_those_that_stopped_because_of_it(tmp_path):
