@@ -7,11 +7,15 @@ import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from distinctad_jax.errors import BadEnvironment, BadInput
+
+
+_LONGEST_STEM = 50  # characters of four bytes at most, so that the name of 255 bytes that a file may have is kept
 
 
 @contextlib.contextmanager
@@ -20,7 +24,7 @@ def whole(path: Path) -> Iterator[Path]:
 
     Errors: BadEnvironment if the folder cannot be written. Whatever ends the block early leaves nothing behind.
     """
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    partial = path.with_name(f".{path.stem[-_LONGEST_STEM:]}.{os.getpid()}.partial{path.suffix}")
     new, done = not path.parent.exists(), False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,10 +65,22 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def regular(path: Path) -> None:
+    """Errors: BadInput for a device, a pipe or one of the kernel's files, which may never end.
+
+    Reading says what is wrong of anything else.
+    """
+    with contextlib.suppress(OSError, ValueError):  # ValueError: a name with a NUL
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or real(path).is_relative_to("/proc"):
+            raise BadInput("cannot be read: is no regular file", where=path, mend="give a file")
+
+
 def read_json(path: Path) -> Any:
-    """Errors: BadInput if the file is missing, not UTF-8 or not JSON, with line and column."""
+    """Errors: BadInput if the file is missing, a device, not UTF-8 or not JSON, with line and column."""
+    regular(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))  # Notepad writes a byte-order mark
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise BadInput("no such file", where=path, mend="correct the path") from None
     except UnicodeDecodeError as error:
@@ -118,6 +134,7 @@ def real(path: Path) -> Path:
 
 def read_bytes(path: Path) -> bytes:
     """A file from outside. Errors: BadInput if it is missing or no file, BadEnvironment if it may not be read."""
+    regular(path)
     try:
         return path.read_bytes()
     except FileNotFoundError:

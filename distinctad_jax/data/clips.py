@@ -96,8 +96,13 @@ class PixelClips:
     def _numbered(self, clip: Clip) -> _Seen:
         assert clip.footage is not None
         numbers = clip.footage.numbers
-        parts = moments(Span(0.0, float(len(numbers))), self.frames, "starts" if self.rule == "starts" else "centres")
-        chosen = [numbers[int(part)] for part in parts]
+        if self.rule in ("endpoints", "uniad"):
+            last, steps = len(numbers) - 1, max(self.frames - 1, 1)
+            places = [part * last // steps for part in range(self.frames)]
+        else:
+            rule = "centres" if self.rule == "centres" else "starts"
+            places = [int(part) for part in moments(Span(0.0, float(len(numbers))), self.frames, rule)]
+        chosen = [numbers[place] for place in places]
         pictures = read_numbered(clip.footage.path, chosen, self.size)
         # The table says which pictures show the clip, not when: the first is taken to stand at its start.
         times = np.array([clip.span.start + (number - numbers[0]) / RATE for number in chosen], np.float32)
@@ -115,7 +120,8 @@ class FeatureClips:
     rule: str = "centres"
 
     def __call__(self, movie: Movie, bad: list[BadClip]) -> Iterator[ClipRecord]:
-        """The clips of a movie in time order; those that begin after the features end are added to `bad`."""
+        """The clips of a movie in time order; those that begin after the features end, or whose features cannot be
+        read or are no numbers, are added to `bad`."""
         with opened_store(self.store) as store:
             yield from self._of(store, movie, bad)
 
@@ -128,14 +134,23 @@ class FeatureClips:
             bad.extend(_left_out(movie, clip, self.store, problem.what) for clip in movie.clips)
             return
         for clip in movie.clips:
-            wanted = moments(clip.span, self.frames, self.rule)
-            rows = chosen_frames(clip.span, self.frames, wanted, self.fps, length)
+            rows = self._rows(clip.span, length)
             if not rows:
                 why = f"the features end at {length / self.fps:.1f} s"
                 bad.append(_left_out(movie, clip, self.store, why))
                 continue
-            times = np.array(rows, np.float32) / self.fps
-            yield record(movie, clip, times, features=clip_vectors(store, movie.key, rows))
+            try:
+                vectors = clip_vectors(store, movie.key, rows)
+            except BadInput as problem:
+                bad.append(_left_out(movie, clip, self.store, f"{movie.key}: {problem.what}"))
+                continue
+            yield record(movie, clip, np.array(rows, np.float32) / self.fps, features=vectors)
+
+    def _rows(self, span: Span, length: int) -> list[int]:
+        end = length / self.fps
+        if self.rule == "autoad" and span.start < end < span.end:
+            span = Span(span.start, end)  # AutoAD-II first cuts off what has no features, then chooses
+        return chosen_frames(span, self.frames, moments(span, self.frames, self.rule), self.fps, length)
 
 
 def record(movie: Movie, clip: Clip, times: np.ndarray, **seen: object) -> ClipRecord:

@@ -138,7 +138,7 @@ def pack_records(
 
     def check(bad: Sequence[BadClip]) -> None:
         lost = [clip for clip in bad if not clip.kept]
-        if len(lost) > most_bad * count:
+        if len(lost) > most_bad * count + 1e-6:  # 0.29 of 100 is a little less than 29
             told = f"{lost[0]}; {len(lost)} of {count} clips are bad, {most_bad:.2%} may be"
             what = told.removeprefix(f"{lost[0].file}: ")
             raise BadInput(what, where=lost[0].file, mend="mend or leave out the video, or raise max_bad_clips")

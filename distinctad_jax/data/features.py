@@ -124,12 +124,16 @@ class _Hdf5:
         self.path, self._file = path, file
 
     def movies(self) -> list[str]:
-        return list(self._file)
+        found = list(self._file)
+        # A name with a slash is that of a group and what lies in it. Links are not followed.
+        self._file.visititems(lambda name, node: found.append(name) if hasattr(node, "shape") else None)
+        return list(dict.fromkeys(found))
 
     def _dataset(self, movie: str) -> Any:
         # External and soft links could lead to other files: only what lies in this one is read.
-        link = self._file.get(movie, getlink=True)
-        found = self._file.get(movie) if link is not None and type(link).__name__ == "HardLink" else None
+        parts = movie.split("/")
+        links = (self._file.get("/".join(parts[:stop]), getlink=True) for stop in range(1, len(parts) + 1))
+        found = self._file.get(movie) if all(type(link).__name__ == "HardLink" for link in links) else None
         if found is None or not hasattr(found, "shape") or getattr(found, "external", None):
             raise BadInput(f"no features of movie {movie!r}", where=self.path, mend="leave the movie out")
         return found
@@ -152,7 +156,7 @@ class _Arrays:
         self.path = path
 
     def movies(self) -> list[str]:
-        return sorted(path.stem for path in self.path.glob("*.npy"))
+        return sorted(path.relative_to(self.path).with_suffix("").as_posix() for path in self.path.rglob("*.npy"))
 
     def _array(self, movie: str) -> np.ndarray:
         path = self.path / f"{movie}.npy"

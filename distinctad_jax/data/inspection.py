@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ class Inspection:
     """What was found: `errors` have to be mended before the data can be used, `warnings` are good to know.
 
     `counts` has every number under a flat name, `lines` the file lines behind those that are not 0, `movies` what is
-    wrong with which movies.
+    wrong with which movies, `rows` with which lines if it is not all of a movie's.
     """
 
     annotations: Annotations
@@ -33,10 +33,15 @@ class Inspection:
     warnings: list[str] = field(default_factory=list)
     counts: dict[str, int | float] = field(default_factory=dict)
     movies: dict[str, list[str]] = field(default_factory=dict)
+    rows: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def lines(self) -> dict[str, list[int]]:
-        return self.annotations.report.lines()
+        of_movie: dict[str, list[int]] = {}
+        for row in self.annotations.rows:
+            of_movie.setdefault(row.movie, []).append(row.line)
+        whole = {name: sorted(n for key in keys for n in of_movie.get(key, ())) for name, keys in self.movies.items()}
+        return {**self.annotations.report.lines(), **whole, **self.rows}
 
     def refuse(self, also: Sequence[str] = ()) -> None:
         """Errors: BadInput with the first error, or the first of what counts as one too, and how many there are."""
@@ -114,19 +119,29 @@ def _movies(
     if videos is not None:
         there = _with_video(found.annotations, videos)
         _note(found, "missing_video", [m.key for m in movies if m.key not in there], "have no video", error=True)
-        files = [
-            (movie.key, clip.footage)
-            for movie in there.values()
-            for clip in movie.clips
-            if clip.footage and not clip.footage.path.exists()
-        ]
-        _note(found, "missing_clip_files", [key for key, _ in files], "have clips without a file", error=True)
+        _note_clip_files(found, there.values(), videos)
     if people is not None:
         _note(found, "no_cast", [movie.key for movie in movies if not movie.cast], "have no cast", error=False)
     if subtitles is not None:
         without = [movie.key for movie in movies if not movie.dialogue]
         _note(found, "no_subtitles", without, "have no subtitles", error=False)
     return movies
+
+
+def _note_clip_files(found: Inspection, movies: Iterable[Movie], videos: Path) -> None:
+    """Counts rows, not movies: of most movies some rows have their file."""
+    missing = {
+        (movie.key, clip.footage.path)
+        for movie in movies
+        for clip in movie.clips
+        if clip.footage and not clip.footage.path.exists()
+    }
+    without = [row for row in found.annotations.rows if (row.movie, videos / (row.own_file or row.movie)) in missing]
+    keys = list(dict.fromkeys(row.movie for row in without))
+    _note(found, "missing_clip_files", keys, f"have {len(without)} clips without a file", error=True)
+    found.counts["missing_clip_files"] = len(without)
+    if without:
+        found.rows["missing_clip_files"] = [row.line for row in without]
 
 
 def _with_video(annotations: Annotations, videos: Path) -> dict[str, Movie]:

@@ -139,7 +139,7 @@ def _own_file(videos: Path, row: Row, table: Path) -> Path | None:
 def _sought(videos: Path, name: str, suffixes: tuple[str, ...], row: Row, table: Path) -> Path | None:
     base = videos / name
     own = [base] if base.suffix.lower() in suffixes else []
-    for path in (*own, *(base.with_name(base.name + suffix) for suffix in suffixes)):
+    for path in (*own, *(base.with_name(base.name + s) for suffix in suffixes for s in (suffix, suffix.upper()))):
         if path.exists():
             if not real(path).is_relative_to(real(videos)):
                 raise BadInput(

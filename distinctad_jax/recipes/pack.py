@@ -97,7 +97,7 @@ def run(settings: PackConfig, run: Run) -> dict[str, Any]:
     annotations = _read_table(settings, paths)
     for line in annotations.report.sentences():
         run.voice.say(f"  {line}")
-    splits = _splits(settings, paths, annotations, run)
+    splits, dropped = _splits(settings, paths, annotations, run)
     faces = any(row.faces is not None for row in annotations.rows)
     seen = {"seen": {"by": "faces"}} if faces and paths["cast"] else {}
     with run.voice.bar("packing clips") as bar:
@@ -132,7 +132,7 @@ def run(settings: PackConfig, run: Run) -> dict[str, Any]:
             )
     everybody = [movie for movies in splits.values() for movie in movies]
     write_portraits(run.folder, everybody, settings.image_size)
-    return _results(settings, run, annotations, splits, bad)
+    return _results(settings, run, _rows(annotations, dropped), splits, bad)
 
 
 def _read_table(settings: PackConfig, paths: dict[str, Path | None]) -> Annotations:
@@ -144,7 +144,8 @@ def _read_table(settings: PackConfig, paths: dict[str, Path | None]) -> Annotati
 
 def _splits(
     settings: PackConfig, paths: dict[str, Path | None], annotations: Annotations, run: Run
-) -> dict[str, list[Movie]]:
+) -> tuple[dict[str, list[Movie]], dict[str, int]]:
+    """The movies of each split, and how many rows of the table are in none, by reason."""
     assert paths["splits"]
     problems: list[str] = []
     movies = movies_from(
@@ -165,9 +166,20 @@ def _splits(
             "no movie of the annotations is in any split", where=paths["splits"], mend="correct the splits"
         )
     outside = set(by_key) - {key for keys in wanted.values() for key in keys}
+    unsplit = sum(len(by_key[key].clips) for key in outside)
     if outside:
-        run.voice.say(f"  {len(outside)} movies of the table are in no split ({', '.join(sorted(outside)[:5])})")
-    return {name: found for name, found in splits.items() if found}
+        named = ", ".join(sorted(outside)[:5])
+        run.voice.say(f"  {unsplit} rows dropped: {len(outside)} movies are in no split ({named})")
+    unseen = annotations.report.used - sum(len(movie.clips) for movie in movies)
+    dropped = {"no video": unseen, "in no split": unsplit}
+    return {name: found for name, found in splits.items() if found}, dropped
+
+
+def _rows(annotations: Annotations, dropped: dict[str, int]) -> dict[str, int]:
+    """The account of the table, in which rows that are in no split are not used but dropped for a reason."""
+    counts = annotations.report.counts()
+    counts["used"] -= sum(dropped.values())
+    return counts | {f"dropped: {reason}": count for reason, count in dropped.items() if count}
 
 
 def _provenance(settings: PackConfig, path: Path, splits: dict[str, list[Movie]]) -> Provenance:
@@ -186,7 +198,7 @@ def _provenance(settings: PackConfig, path: Path, splits: dict[str, list[Movie]]
 
 
 def _results(
-    settings: PackConfig, run: Run, annotations: Annotations, splits: dict[str, list[Movie]], bad: Sequence[BadClip]
+    settings: PackConfig, run: Run, rows: dict[str, int], splits: dict[str, list[Movie]], bad: Sequence[BadClip]
 ) -> dict[str, Any]:
     kept = sum(clip.kept for clip in bad)
     if bad:
@@ -199,7 +211,7 @@ def _results(
         "clips": {name: sum(len(movie.clips) for movie in movies) for name, movies in splits.items()},
         "bad_clips": len(bad) - kept,
         "damaged_clips": kept,
-        "rows": annotations.report.counts(),
+        "rows": rows,
         "image_size": settings.image_size,
     }
 
@@ -218,7 +230,7 @@ def inputs(settings: PackConfig) -> tuple[Path, ...]:
         if path and not (path.exists() if folder == 2 else path.is_dir() if folder else path.is_file()):
             what = f"no such {'folder' if folder == 1 else 'file'}"
             raise BadInput(what, where=path, mend=f"correct config.pack.{name}")
-    told = sorted(Path(settings.subtitles).iterdir()) if settings.subtitles else []
+    told = sorted(Path(settings.subtitles).rglob("*")) if settings.subtitles else []
     tables = [Path(path) for path in (settings.annotations, settings.cast, settings.splits) if path]
     return (*tables, *(path for path in told if path.suffix in SUBTITLES and path.is_file()))
 
@@ -234,4 +246,4 @@ def glances(settings: PackConfig) -> tuple[Path, ...]:
     return tuple(sorted(found for found in path.rglob("*") if found.suffix.lower() in kept and found.is_file()))
 
 
-RECIPE = Recipe("pack", PackConfig, run, needs, inputs, glances=glances, version=2)
+RECIPE = Recipe("pack", PackConfig, run, needs, inputs, glances=glances, version=3)

@@ -67,10 +67,21 @@ def test_missing_videos_and_features_of_another_width_are_errors(check, tmp_path
     folders = (f"--videos={tmp_path / 'videos'}", f"--features={tmp_path / 'features'}")
     code, lines, found, _ = check("--bad-rows=drop", *folders, "--width=768")
     assert code == 3 and found["in_movies"] == {"missing_video": ["b"], "wrong_width": ["a"]}
+    assert found["lines"]["missing_video"] == [7] and found["lines"]["wrong_width"] == [2, 3, 4]
     assert "1 movies have no video (b)" in lines and any("needed 768, found [512, 768]" in line for line in lines)
     (tmp_path / "videos" / "b.mkv").write_bytes(b"")
     np.save(tmp_path / "features" / "a.npy", np.zeros((20, 768), np.float32))
     assert check("--bad-rows=drop", *folders, "--width=768")[0] == 0
+
+
+def test_rows_without_their_own_file_are_counted_and_named(check, tmp_path):
+    (tmp_path / "videos" / "a").mkdir(parents=True)
+    (tmp_path / "videos" / "a" / "c1.avi").write_bytes(b"")
+    table = ["movie,sentence,start,end,lsmdc_filename", *(f"a,He waits.,{n},{n + 1},c{n}" for n in (1, 2, 3))]
+    (tmp_path / "own.csv").write_text("\n".join(table) + "\n")
+    code, lines, found, _ = check(f"--annotations={tmp_path / 'own.csv'}", f"--videos={tmp_path / 'videos'}")
+    assert code == 3 and "1 movies have 2 clips without a file (a)" in lines
+    assert found["missing_clip_files"] == 2 and found["lines"]["missing_clip_files"] == [3, 4]
 
 
 def test_splits_and_cast_that_do_not_fit_are_told(check, tmp_path):

@@ -35,6 +35,12 @@ def test_roles_lose_their_credits(role, clean):
     assert clean_role(role) == clean
 
 
+def test_papers_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "a.json").write_text('{"m": ["Zoë"]}', encoding="utf-8-sig")
+    assert read_cast(tmp_path / "a.json") == {"m": (Person("Zoë"),)}
+    assert read_splits(tmp_path / "a.json") == {"m": ("Zoë",)}
+
+
 @needs_data
 def test_real_character_banks():
     bank = read_cast(DATA / "MAD_charbank_2023mar.json")

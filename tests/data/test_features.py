@@ -41,6 +41,24 @@ def test_features_of_a_movie_are_read(store):
     assert not is_normalised(found, "film") and is_normalised(found, "unit")
 
 
+@pytest.mark.parametrize("kind", ["h5", "npy"])
+def test_names_with_a_slash_are_found_and_lead_through_no_link(tmp_path, kind):
+    path, array = tmp_path / "store", np.ones((3, 6), np.float32)
+    if kind == "npy":
+        (path / "2014").mkdir(parents=True)
+        np.save(path / "2014" / "a.b.npy", array)
+    else:
+        path = tmp_path / "store.h5"
+        with h5py.File(tmp_path / "secret.h5", "w") as file:
+            file["film"] = array
+        with h5py.File(path, "w") as file:
+            file["2014/a.b"], file["out"] = array, h5py.ExternalLink("secret.h5", "/")
+    with opened_store(path) as found:
+        assert "2014/a.b" in found.movies() and found.shape("2014/a.b") == (3, 6)
+        with pytest.raises(BadInput, match="no features"):
+            found.shape("out/film")
+
+
 @pytest.mark.parametrize("movie", ["evil", "flat", "nobody", "../film"])
 def test_what_is_no_table_of_vectors_is_refused(store, movie):
     with pytest.raises(BadInput) as caught:

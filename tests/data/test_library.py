@@ -28,10 +28,10 @@ def test_clips_are_sorted_and_counted(tmp_path):
 
 def test_videos_are_found_by_name(tmp_path):
     (tmp_path / "videos").mkdir()
-    for name in ("a.mkv", "b.mp4"):
+    for name in ("a.MKV", "b.mp4"):
         (tmp_path / "videos" / name).touch()
     found = movies_from(rows_of(tmp_path), videos=tmp_path / "videos")
-    assert [movie.video for movie in found] == [tmp_path / "videos" / "b.mp4", tmp_path / "videos" / "a.mkv"]
+    assert [movie.video for movie in found] == [tmp_path / "videos" / "b.mp4", tmp_path / "videos" / "a.MKV"]
 
 
 def test_a_missing_video_is_an_error_or_a_counted_loss(tmp_path):

@@ -238,6 +238,13 @@ def test_a_film_that_cannot_be_read_is_counted_or_stops_the_run(films, tmp_path)
     assert list(Records(tmp_path / "records", "train").movies) == ["m0", "m1", "m2"]
 
 
+def test_as_many_clips_as_may_be_bad_are_no_error(films, tmp_path):
+    bad = pack(
+        tmp_path / "records", [*films[:3], movie(tmp_path / "no.mp4", "m9"), films[4]], most_bad=3 / 15 - 1e-12
+    )
+    assert len(bad) == 3
+
+
 def test_clips_past_a_break_are_left_out_and_the_others_kept(films, tmp_path):
     path = write_film(tmp_path / "long.mkv", [numbered(i % 64) for i in range(240)], [i / 8 for i in range(240)])
     path.write_bytes(path.read_bytes()[: int(0.6 * path.stat().st_size)])
@@ -274,6 +281,23 @@ def test_numbered_pictures_in_folders_and_tars_are_read_alike(tmp_path):
         assert made.frame_times == pytest.approx([100, 100 + 1 / 3, 102, 102], abs=1e-3)
         found.append(made.frames)
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("centres", [2, 4, 6, 8, 10, 12, 14, 16]),
+        ("autoad", [1, 3, 5, 7, 9, 11, 13, 15]),  # the even ones of sixteen, as AutoAD-Zero's readers take
+        ("endpoints", [1, 3, 5, 7, 9, 11, 13, 16]),
+    ],
+)
+def test_the_rule_chooses_among_numbered_pictures_too(tmp_path, rule, expected):
+    for number in range(1, 17):
+        Image.new("RGB", (16, 16), (15 * number, 0, 0)).save(tmp_path / f"{number:05d}.jpg", quality=95)
+    clip = Clip("e1", 0, Span(0.0, 6.0), "He sits.", Footage(tmp_path, tuple(range(1, 17))))
+    (made,) = PixelClips(8, 16, 95, rule)(Movie("e1", None, (clip,)), [])
+    reds = [int(np.median(simplejpeg.decode_jpeg(jpeg)[..., 0])) for jpeg in made.frames]
+    assert reds == pytest.approx([15 * number for number in expected], abs=4)
 
 
 @pytest.mark.parametrize("kind", ["missing", "damaged", "link", "no tar"])
@@ -322,6 +346,17 @@ def test_stored_features_are_sliced_at_five_a_second(tmp_path):
     assert [clip.why for clip in _bad_of(FeatureClips(tmp_path, 4, 5.0, 6), film)] == [
         "features of width 4, needed 6"
     ] * 4
+
+
+def test_features_are_cut_off_before_autoad_chooses_and_bad_numbers_cost_their_clips_only(tmp_path):
+    vectors = np.arange(103, dtype=np.float32)[:, None].repeat(4, axis=1)
+    vectors[50] = np.nan
+    np.save(tmp_path / "film.npy", vectors)
+    spans = [Span(9.0, 10.4), Span(11.9, 20.9)]
+    film, bad = Movie("film", None, tuple(Clip("film", i, span, "He sits.") for i, span in enumerate(spans))), []
+    (made,) = FeatureClips(tmp_path, 8, 5.0, 4, "autoad")(film, bad)
+    assert made.features[:, 0].tolist() == np.linspace(59, 103, 8, endpoint=False).astype(int).tolist()
+    assert [(clip.start, clip.why) for clip in bad] == [(9.0, "film: numbers that are not finite")]
 
 
 def _bad_of(make, film):

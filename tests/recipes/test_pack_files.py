@@ -55,6 +55,9 @@ def test_a_missing_video_is_named_or_its_movie_dropped_and_counted(films, tmp_pa
     assert f"1 movies have no video in {films / 'movies'}" in capsys.readouterr().err
     about = json.loads(next(tmp_path.glob("mine/pack/*/artefact.json")).read_text())
     assert about["results"]["movies"] == {"train": 1, "val": 1, "test": 1}
+    rows = about["results"]["rows"]
+    assert rows["used"] == sum(about["results"]["clips"].values()) and rows["dropped: no video"] > 0
+    assert rows["used"] + sum(count for name, count in rows.items() if name.startswith("dropped")) == rows["rows"]
     assert lost not in Records(packed(tmp_path / "mine"), "train").movies
 
 
@@ -75,6 +78,16 @@ def test_a_path_that_is_not_there_is_named_with_its_key(films, tmp_path, command
     assert line.startswith(f"error: {films / 'nowhere'}: no such f") and line.endswith(
         f"; correct config.pack.{name}"
     )
+
+
+def test_rows_of_movies_in_no_split_are_counted(films, tmp_path, command, capsys):
+    splits = json.loads((films / "splits.json").read_text())
+    (films / "splits.json").write_text(json.dumps({"train": splits["train"]}))
+    assert command("pack:tiny", tmp_path / "mine", *arguments(films)) == 0
+    results = json.loads(next(tmp_path.glob("mine/pack/*/artefact.json")).read_text())["results"]
+    assert results["rows"]["used"] == results["clips"]["train"]
+    assert results["rows"]["dropped: in no split"] == results["rows"]["rows"] - results["rows"]["used"] > 0
+    assert f"{results['rows']['dropped: in no split']} rows dropped: " in capsys.readouterr().err
 
 
 def test_changed_subtitles_are_packed_anew(films, tmp_path, command, capsys):
