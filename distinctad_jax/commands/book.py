@@ -62,6 +62,7 @@ def read(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("command", choices=list(COMMANDS), metavar="COMMAND")
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     first = parser.parse_args(arguments)
+    rest = arguments[arguments.index(first.command) + 1 :]  # argparse's own remainder loses a `--` in front
     of_command = _Parser(prog=f"distinctad {first.command}", description=module(first.command).__doc__)
     of_command.formatter_class = argparse.RawDescriptionHelpFormatter
     module(first.command).arguments(of_command)
@@ -71,9 +72,9 @@ def read(arguments: list[str]) -> argparse.Namespace:
     always.add_argument("-q", "--quiet", action="store_true", help="say nothing but warnings and errors")
     always.add_argument("--strict", action="store_true", help="treat warnings as errors")
     always.add_argument("--debug", action="store_true", help="print tracebacks")
-    if "" in first.rest:
+    if "" in rest:
         of_command.error("an empty argument")  # as a path it would mean the folder that one is in
-    given, left = of_command.parse_known_args(first.rest)
+    given, left = of_command.parse_known_args(rest)
     if left and not getattr(module(first.command), "TAKES_CONFIG", False):
         of_command.error(f"unrecognized arguments: {' '.join(left)}")
     given.rest = left  # keys of a config, for a command that takes one

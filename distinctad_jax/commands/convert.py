@@ -76,7 +76,7 @@ def _targets(given: argparse.Namespace, found: list[Path], formats: list[str]) -
             if real(one) in read:
                 raise BadUsage("would be written over", where=one, mend="name another folder with -o")
             if one in owners:
-                told = f"would be written from {owners[one].name} and from {path.name}"
+                told = f"would be written from {owners[one]} and from {path}"
                 raise BadUsage(told, where=one, mend="convert them into two folders")
             owners[one] = path
     return targets

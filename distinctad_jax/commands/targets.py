@@ -10,6 +10,10 @@ from pathlib import Path
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.errors import BadEnvironment, BadUsage
 from distinctad_jax.files import real
+from distinctad_jax.tracks.formats import FORMATS
+
+_FILES = {end for form in FORMATS.values() for end in form.suffixes} | {".html", ".wav", ".flac", ".mp4", ".mkv"}
+"""Suffixes of what is written; a new folder of such a name would be taken for the file."""
 
 
 def target_options(parser: argparse.ArgumentParser, formats: Sequence[str], default: Sequence[str]) -> None:
@@ -42,9 +46,14 @@ def formats_of(given: argparse.Namespace, known: Sequence[str]) -> list[str]:
 def folder_of(given: argparse.Namespace, path: Path) -> Path:
     """Where the files of one input go. It is made with the first file that is written, and none above it ever.
 
-    Errors: BadEnvironment if it is not there and cannot be made, or nothing may be written to it.
+    Errors: BadUsage if it is called like a file, and is not there; BadEnvironment if it is not there and cannot be
+      made, or nothing may be written to it.
     """
     folder = given.output_dir or path.parent
+    if folder.suffix.lower() in _FILES and not folder.exists():
+        raise BadUsage(
+            "is the name of a file, and -o names a folder", where=folder, mend="name a folder, as in -o out"
+        )
     home = folder if folder.exists() else folder.parent
     if not home.exists():
         raise BadEnvironment("its parent folder does not exist", where=folder, mend="make it")

@@ -185,12 +185,11 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
     if (root.space, root.name) != (TT, "tt"):
         raise BadInput("is no TTML", where=f"{found.path}:{root.line}", mend="begin with <tt> in its namespace")
     timing, language = ttml.clock_of(root), root.get("lang", XML) or "en"
+    script = root.get("scriptType", DAPTM) is not None
     descriptions: list[Description] = []
     dialogue: list[Line] = []
     ids: set[str] = set()
-    for node in root.walk():
-        if (node.space, node.name) != (TT, "div") or not _has_words(node):
-            continue
+    for node in (one for div in root.walk() for one in _spoken(div, script)):
         reader = _Event(node, timing, language)
         span = reader.spoken_span()
         if span is None:
@@ -215,9 +214,20 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
     )
 
 
-def _has_words(div: Node) -> bool:
-    """Whether texts stand directly in a `div`, and not in one inside it."""
-    return any((child.space, child.name) == (TT, "p") for child in div.children)
+def _spoken(div: Node, script: bool) -> list[Node]:
+    """What is read as one event: a `div` in which texts stand directly, and not in one inside it.
+
+    Subtitles in TTML that are no script of DAPT have one `div` around all their texts, each with times of its own.
+    """
+    if (div.space, div.name) != (TT, "div"):
+        return []
+    texts = _texts(div)
+    alone = not script and any(one.get("begin") or one.get("end") for one in texts)
+    return texts if alone else [div] if texts else []
+
+
+def _texts(node: Node) -> list[Node]:
+    return [child for child in node.children if (child.space, child.name) == (TT, "p")]
 
 
 def _cast(root: Node) -> tuple[Person, ...]:
@@ -237,13 +247,13 @@ def _called(agent: Node) -> str:
 
 
 class _Event:
-    """One `div` with texts: what is said, when, and how the programme steps back."""
+    """One `div` with texts, or a text alone: what is said, when, and how the programme steps back."""
 
     def __init__(self, node: Node, timing: ttml.Clock, language: str):
         self.node, self.timing, self.language = node, timing, language
         self.broken = False  # whether some time is none
         self.begin, self.end = self._interval(node)
-        texts = [child for child in node.children if (child.space, child.name) == (TT, "p")]
+        texts = [node] if node.name == "p" else _texts(node)
         mine = [one for one in texts if (one.inherited("lang", XML) or language) == language]
         self.texts = mine or texts[:1]  # of several languages, that of the script
         self.text = plain(" ".join(_words(one) for one in self.texts))

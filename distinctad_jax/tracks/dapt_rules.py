@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from distinctad_jax.tracks import ttml
+from distinctad_jax.tracks import ttml, ttml_rules
 from distinctad_jax.tracks.faults import Fault
 from distinctad_jax.tracks.ttml import DAPTM, TT, TTA, TTM, TTP
 from distinctad_jax.tracks.xml_tree import XML, Document, Node
@@ -70,6 +70,9 @@ def faults_of(document: Document) -> Iterator[Fault]:
         _times,
         _sounds,
         _script_type,
+        ttml_rules.order,
+        ttml_rules.references,
+        ttml_rules.values,
     )
     for rule in rules:
         yield from rule(root)

@@ -15,8 +15,12 @@ from distinctad_jax.tracks.reading import Warnings, lines_of, plain, tell_contro
 
 _ASCII_DIGITS = frozenset("0123456789")  # str.isdigit would take the digits of every script
 _LONGEST = {"hours": LONGEST_HOURS, "minutes": 2, "seconds": 2, "fraction": 9}  # digits
+_LONGEST_NUMBER = 10  # digits; Python refuses to read thousands of them
 _USUAL = re.compile(r"([0-9]{1,3}):([0-5][0-9]):([0-5][0-9])[,.]([0-9]{3})")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_ARROWS = re.compile("[-\u2010-\u2015\u2212]{1,4}>{1,2}|\u2192")  # as people type them and word processors mend them
+_UNSEEN = " \t\v\f\xa0\u3000\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+"""Blanks, marks of direction and of byte order: they stand around numbers and times, and mean nothing there."""
 
 
 def text_of(track: Track, kind: str = "inline") -> str:
@@ -40,28 +44,58 @@ def cues_of(text: str, found: Warnings) -> list[Cue]:
 
     Errors: BadInput if there is text but not one arrow.
     """
-    lines = lines_of(text)
+    lines = lines_of(text.replace("\r\r\n", "\n"))  # a CRLF that was written as text once more
     tell_controls(lines, found)
-    heads = [index for index, line in enumerate(lines) if ARROW in line and _is_head(lines, index)]
+    heads = [index for index in range(len(lines)) if _is_head(lines, index)]
     if not heads and any(line.strip() for line in lines):
         raise BadInput("no line of times with -->", where=found.path, mend="give a subtitle file, .srt or .vtt")
+    for index in range(heads[0] if heads else 0):
+        if (line := lines[index].strip(_UNSEEN)) and not _is_number(line):
+            found.add(index + 1, f"text without times left out: {plain(line)[:60]!r}")
     cues: list[Cue] = []
     for index, following in zip(heads, [*heads, len(lines)][1:], strict=True):
-        said = lines[index + 1 : following]
-        while said and not said[-1].strip():
-            said.pop()
-        if following < len(lines) and said and _is_number(said[-1].strip()) and lines[following - 1].strip():
-            said.pop()
-        times = _times(lines[index])
+        number, times = _number_above(lines, index), _times(lines[index])
         if times is None:
             found.add(index + 1, f"cue skipped: {plain(lines[index])[:60]!r} gives no two times")
         elif times[1] <= times[0]:
             found.add(index + 1, f"cue skipped: it ends at {clock(times[1])}, not after its start {clock(times[0])}")
         else:
+            said = _said(lines, index + 1, following, number)
             bare = tuple(line for line in map(_plain, said) if line)
-            number = plain(lines[index - 1]) if index and _is_number(lines[index - 1].strip()) else ""
             cues.append(Cue(*times, "\n".join(said), bare, index + 1, number))
     return cues
+
+
+def _said(lines: list[str], first: int, following: int, number: str) -> list[str]:
+    """The lines of a cue called `number`, without the number of the next one, whose times stand at `following`.
+
+    That number stands right above those times. Behind an empty line it may also stand apart from them, where every
+    line of a file was followed by an empty one, or at the end of a file that was cut; then it must count on.
+    """
+    last = following
+    while last > first and not lines[last - 1].strip(_UNSEEN):
+        last -= 1
+    said = lines[first:last]
+    if not said or not _is_number(end := said[-1].strip(_UNSEEN)):
+        return said
+    if last < following or following == len(lines):
+        short = number and max(len(number), len(end)) < _LONGEST_NUMBER
+        if not short or int(end) != int(number) + 1 or len(said) < 2 or said[-2].strip(_UNSEEN):
+            return said
+    said.pop()
+    while said and not said[-1].strip(_UNSEEN):
+        said.pop()
+    return said
+
+
+def _number_above(lines: list[str], index: int) -> str:
+    """The number of the cue whose times stand at `index`: right above them, or between empty lines; else nothing."""
+    place = index - 1
+    while place > 0 and not lines[place].strip(_UNSEEN):
+        place -= 1
+    apart = 0 < place < index - 1 and lines[place - 1].strip(_UNSEEN)  # then it is the end of a text
+    above = lines[place].strip(_UNSEEN) if place >= 0 and not apart else ""
+    return above if _is_number(above) else ""
 
 
 def track_of(text: str, name: str, found: Warnings) -> Track:
@@ -91,15 +125,21 @@ def seconds(stamp: str) -> float | None:
 
 
 def _times(line: str) -> tuple[float, float] | None:
-    before, _, after = line.partition(ARROW)
-    start, end = seconds(before.strip()), seconds((after.split(None, 1) or [""])[0])
+    before, *after = _ARROWS.split(line, maxsplit=1)
+    ends = after[0].split(None, 1) if after else []
+    if not ends:
+        return None
+    start, end = seconds(before.strip(_UNSEEN)), seconds(ends[0].strip(_UNSEEN))
     return None if start is None or end is None else (start, end)
 
 
 def _is_head(lines: list[str], index: int) -> bool:
     """Whether an arrow stands where times do, and not in the middle of a text."""
-    above = lines[index - 1].strip() if index else ""
-    return not above or _is_number(above) or _times(lines[index]) is not None
+    line = lines[index]
+    if ARROW not in line:
+        return (">" in line or "\u2192" in line) and _times(line) is not None
+    above = lines[index - 1].strip(_UNSEEN) if index else ""
+    return not above or _is_number(above) or _times(line) is not None
 
 
 def _is_number(text: str) -> bool:
@@ -107,4 +147,8 @@ def _is_number(text: str) -> bool:
 
 
 def _plain(line: str) -> str:
-    return plain(without(_TAG.sub("", line), "{\\", "}") if "<" in line or "{" in line else line)
+    return plain(without(_TAG.sub(_blank, line), "{\\", "}") if "<" in line or "{" in line else line)
+
+
+def _blank(tag: re.Match[str]) -> str:
+    return " " if tag[0][:3].lower() == "<br" else ""

@@ -110,7 +110,7 @@ def _rows(text: str, found: Warnings) -> list[tuple[int, list[str]]]:
     head = text.split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=head.count)
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
     rows: list[tuple[int, list[str]]] = []
     line = 1
     try:

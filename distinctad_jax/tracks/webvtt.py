@@ -114,7 +114,8 @@ def _cue(identifier: str, times: str, text: str, place: int) -> tuple[Cue | None
 
 def _seconds(hours: str | None, minutes: str, seconds: str, thousandths: str) -> float | None:
     """Digits as seconds; None if a part is too large. Minutes and seconds have two digits, thousandths three."""
-    if minutes > "59" or seconds > "59" or (hours and len(hours) > LONGEST_HOURS):
+    hours = (hours or "").lstrip("0")
+    if minutes > "59" or seconds > "59" or len(hours) > LONGEST_HOURS:
         return None
     whole = int(minutes) * 60 + int(seconds) + (int(hours) * 3600 if hours else 0)
     return (whole * 1000 + int(thousandths)) / 1000  # one division, so that 28.2 is the float 28.2

@@ -26,9 +26,9 @@ _SETTING = {
     "region": re.compile(r"\S+"),
 }
 _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)%")
-_TAG = re.compile(r"(/?)([^\s.]*)((?:\.[^\s.]*)*)(?:\s+(.*))?", re.DOTALL)
+_TAG = re.compile(r"(/?)([^\s.]*)((?:\.[^\s.]*)*)(?:[ \t]+(.*))?")
 _TAGS = frozenset({"c", "i", "b", "u", "ruby", "rt", "v", "lang"})
-_ESCAPE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|([a-zA-Z][a-zA-Z0-9]*));")
+_ESCAPE = re.compile(r"&(?:#([0-9]{1,7}|[xX][0-9a-fA-F]{1,6})|([a-zA-Z][a-zA-Z0-9]*));")
 _USUAL = frozenset({"amp", "lt", "gt", "lrm", "rlm", "nbsp"})
 _STAMP = re.compile(r"(?:([0-9]{2,7}):)?([0-5][0-9]):([0-5][0-9])\.([0-9]{3})")
 
@@ -97,7 +97,7 @@ def _settings(cue: Cue) -> Iterator[Fault]:
         cue.place, "cue settings say nothing of descriptions, and not every player reads over them", grave=False
     )
     seen: set[str] = set()
-    for setting in cue.settings.split():
+    for setting in re.split(r"[ \t]+", cue.settings):
         name, _, value = setting.partition(":")
         pattern = _SETTING.get(name)
         percent = _PERCENT.match(value)
@@ -168,8 +168,18 @@ def _timestamp(tag: str, times: list[float], end: float) -> str:
 def _escapes(cue: Cue, text: str) -> Iterator[Fault]:
     for ampersand in re.finditer("&", text):
         match = _ESCAPE.match(text, ampersand.start())
-        if match is None or (match[1] and f"{match[1]};" not in html.entities.html5):
+        if match is None or (match[2] and f"{match[2]};" not in html.entities.html5):
             yield Fault(cue.place, "an & is no reference to a character; write &amp;")
-        elif match[1] not in _USUAL:
+        elif match[1] and not _is_character(int(f"0{match[1]}", 16 if match[1][0] in "xX" else 10)):
+            yield Fault(cue.place, f"{match[0]} is the number of no character that a text may hold")
+        elif match[2] not in _USUAL:
             told = f"{match[0]} is read by browsers but not by every player; write the character itself"
             yield Fault(cue.place, told, grave=False)
+
+
+def _is_character(code: int) -> bool:
+    """Whether a reference may name it. Source: HTML, section "Character references"."""
+    if code < 0xA0:
+        return 0x20 <= code < 0x7F or code in (0x09, 0x0A, 0x0C)
+    half, kept_free = 0xD800 <= code <= 0xDFFF, 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE
+    return not (half or kept_free) and code <= 0x10FFFF

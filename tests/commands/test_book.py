@@ -28,6 +28,14 @@ def test_every_command_has_its_two_functions_and_tells_what_it_takes(command, ca
     assert "--json" in capsys.readouterr().out
 
 
+def test_what_follows_two_dashes_is_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-i.vtt").write_text("WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nHi.\n")
+    assert main(["validate", "--", "-i.vtt"]) == 0
+    assert main(["validate", "--json", "--", "-i.vtt"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["cues"] == 1
+
+
 def test_json_is_the_last_line_of_standard_output(tmp_path, capsys):
     table = tmp_path / "a.csv"
     table.write_text("movie,start,end,text\nx,0,1,He runs.\n")

@@ -94,6 +94,22 @@ def test_no_folders_are_made_but_the_last(tmp_path, capsys):
     assert run(capsys, "convert", tmp_path / "film.json", "-o", tmp_path / "no" / "out")[0] == 4
 
 
+@pytest.mark.parametrize("name", ["film.srt", "film.dapt.ttml", "film.MP4"])
+def test_a_folder_is_not_called_like_a_file(tmp_path, capsys, name):
+    write_track(tmp_path / "film.json", TRACK)
+    code, _, told = run(capsys, "convert", tmp_path / "film.json", "-o", tmp_path / name)
+    assert code == 2 and f"{name}: is the name of a file, and -o names a folder" in told
+    (tmp_path / name).mkdir()
+    assert run(capsys, "convert", tmp_path / "film.json", "-o", tmp_path / name)[0] == 0
+
+
+def test_files_of_one_name_are_told_with_their_folders(tmp_path, capsys):
+    for folder in ("a", "b"):
+        write_track(tmp_path / "in" / folder / "film.vtt", TRACK)
+    code, _, told = run(capsys, "convert", tmp_path / "in", "-f", "json", "-o", tmp_path / "out")
+    assert code == 2 and f"from {tmp_path / 'in/a/film.vtt'} and from {tmp_path / 'in/b/film.vtt'}" in told
+
+
 def test_a_dry_run_writes_nothing(tmp_path, capsys):
     write_track(tmp_path / "film.json", TRACK)
     assert run(capsys, "convert", tmp_path / "film.json", "-o", tmp_path / "out", "--dry-run")[0] == 0
