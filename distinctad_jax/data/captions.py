@@ -17,7 +17,9 @@ from distinctad_jax.data.film import MEND, Film, opened, stamp
 from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.span import Span
 
-_TEXT = {"subrip", "srt", "mov_text", "webvtt", "ass", "ssa", "text"}
+TEXT = {"subrip", "srt", "mov_text", "webvtt", "ass", "ssa", "text"}
+"""What FFmpeg calls the codecs that `lines_of` reads."""
+
 _ASS_FIELDS = 8  # commas before the text of an event as FFmpeg's decoders hand it out
 _OVERRIDE = re.compile(r"\{[^{}]*\}")
 _TAG = re.compile(r"<[^<>]*>")
@@ -65,7 +67,7 @@ def read_captions(path: Path, wanted: str = "", *, problems: list[str] | None = 
 
 
 def _chosen(path: Path, streams: list[SubtitleStream], wanted: str) -> int | None:
-    readable = [place for place, stream in enumerate(streams) if stream.codec_context.name in _TEXT]
+    readable = [place for place, stream in enumerate(streams) if stream.codec_context.name in TEXT]
     told = ", ".join(
         f"{place}: {one.language or '?'} ({one.codec_context.name})" for place, one in enumerate(streams)
     )
@@ -92,7 +94,7 @@ def _cues(film: Film, stream: SubtitleStream, zero: float) -> Iterator[tuple[Spa
             return
         if not packet.size:
             continue
-        lines = _lines(packet)
+        lines = lines_of(packet)
         if not lines:
             continue
         if packet.pts is None or not packet.duration or packet.duration <= 0:
@@ -102,7 +104,7 @@ def _cues(film: Film, stream: SubtitleStream, zero: float) -> Iterator[tuple[Spa
         yield (Span(max(start, 0.0), end), lines) if end > max(start, 0.0) else None
 
 
-def _lines(packet: Packet) -> tuple[str, ...]:
+def lines_of(packet: Packet) -> tuple[str, ...]:
     """The text of a packet without mark-up, line by line."""
     try:
         decoded = packet.decode()

@@ -24,6 +24,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
+from distinctad_jax.data.captions import TEXT, lines_of
 from distinctad_jax.data.film import opened
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.files import whole
@@ -67,6 +68,7 @@ LANGUAGES = {
 TIMES = Fraction(1, 1000)
 _TRIES = 4
 _LEEWAY = 0.05  # dB lower than the peak that was too high
+_REORDERED = 32  # packets; codecs look ahead by 16 at most
 _STYLE = {"Name": "Default", "Fontname": "Arial", "Fontsize": "16", "PrimaryColour": "&Hffffff", "Alignment": "2"}
 _ASS = (
     "[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\n"
@@ -134,6 +136,7 @@ class _Writer:
         self.path, self.partial, self.mix, self.notes = path, partial, mix, notes
         self.form, self.text_codec = CONTAINERS[path.suffix.lower()]
         self.zero = mix.programme.zero
+        self.reworded: set[Stream] = set()  # subtitles of the film in a codec of another container
 
     def write(self, texts: Sequence[TextTrack], title: str, language: str) -> float:
         """Writes the film; the true peak of the new sound as decoded again, in dBTP."""
@@ -147,22 +150,25 @@ class _Writer:
             with contextlib.suppress(NotImplementedError, ValueError, FFmpegError):
                 box.set_chapters(film.container.chapters())
             copied = self._copies(film.container, box)
+            clocks = {stream: _Clock() for stream in copied}
             sound = self._sound(box, title, language)
-            written = [self._text(box, text, any(not each.describes for each in texts)) for text in texts]
+            captioned = any(not each.describes for each in texts) or any(one.type == "subtitle" for one in copied)
+            written = [self._text(box, text, captioned) for text in texts]
             try:
                 box.start_encoding()
             except (FFmpegError, ValueError) as error:
-                raise self._refused(str(error)) from None
+                raise self._refused(str(getattr(error, "strerror", error)).lower()) from None
             heard = _Heard(sound, self.mix.programme.layout)
             waiting = _Waiting([self._spoken(sound, heard), *written])
-            for packet in film.container.demux(list(copied)):
-                if packet.dts is None:
-                    continue
-                at = float(packet.dts * Fraction(packet.time_base.numerator, packet.time_base.denominator))
-                for ready in waiting.until(at):
-                    box.mux(ready)
-                packet.stream = copied[packet.stream]
-                box.mux(packet)
+            for found in film.container.demux(list(copied)):
+                for packet in clocks[found.stream].timed(found):
+                    at = float((packet.dts or 0) * Fraction(packet.time_base.numerator, packet.time_base.denominator))
+                    for ready in waiting.until(at):
+                        box.mux(ready)
+                    ready = self._plain(packet) if found.stream in self.reworded else packet
+                    if ready is not None:
+                        ready.stream = copied[found.stream]
+                        box.mux(ready)
             for ready in waiting.until(float("inf")):
                 box.mux(ready)
             return heard.true_peak()
@@ -181,18 +187,23 @@ class _Writer:
             if codec.name not in box.supported_codecs and codec.codec.name not in box.supported_codecs:
                 if kind != "subtitle":
                     raise self._refused(f"{codec.name} in it")
-                self.notes.append(f"{self.path.name}: subtitles in {codec.name} were left out, .mkv would hold them")
-                continue
-            copy = box.add_stream_from_template(stream)
+                if codec.name not in TEXT:
+                    note = f"{self.path.name}: subtitles in {codec.name} were left out"
+                    self.notes.append(f"{note}, .mkv would hold them" if self.form == "mp4" else note)
+                    continue
+                copy = self._new_text(box)
+                self.reworded.add(stream)
+            else:
+                copy = box.add_stream_from_template(stream)
+            copy.metadata.update({"title": stream.metadata["name"]} if "name" in stream.metadata else {})  # of MP4
             copy.metadata.update(stream.metadata)
             copy.disposition = Disposition(stream.disposition)
             copied[stream] = copy
         return copied
 
     def _refused(self, what: str) -> BadInput:
-        return BadInput(
-            f"{self.path.suffix} cannot hold the film's streams: {what}", where=self.path, mend="use .mkv"
-        )
+        mend = "use .mkv" if self.form == "mp4" else "write the film anew with a program that edits films"
+        return BadInput(f"{self.path.suffix} cannot hold the film's streams: {what}", where=self.path, mend=mend)
 
     def _sound(self, box: OutputContainer, title: str, language: str) -> AudioStream:
         stream = audio_stream(box, "aac", self.mix.programme.layout, "fltp")
@@ -201,19 +212,36 @@ class _Writer:
         return stream
 
     def _text(self, box: OutputContainer, text: TextTrack, captioned: bool) -> Iterator[tuple[float, Packet]]:
-        stream: SubtitleStream = box.add_stream(self.text_codec)  # pyright: ignore[reportAssignmentType]
-        stream.codec_context.subtitle_header = _ASS
+        stream = self._new_text(box)
         if self.form == "mp4" and not captioned:  # the only subtitle track is switched on, whatever its flags say
             self.notes.append(f"{self.path.name}: players may show the descriptions; give captions to prevent it")
-        stream.time_base = TIMES
         stream.disposition = Disposition.descriptions if text.describes else Disposition.default
         stream.metadata.update({"title": text.title, "handler_name": text.title, "language": text.language})
         return self._cues(stream, text)
 
+    def _new_text(self, box: OutputContainer) -> SubtitleStream:
+        stream: SubtitleStream = box.add_stream(self.text_codec)  # pyright: ignore[reportAssignmentType]
+        stream.codec_context.subtitle_header = _ASS
+        stream.time_base = TIMES
+        return stream
+
+    def _plain(self, packet: Packet) -> Packet | None:
+        """A subtitle of the film as the codec of this container has it, without its style; None for an empty one."""
+        lines = lines_of(packet)
+        if not lines or packet.pts is None:
+            return None
+        told = self._worded("\n".join(lines))
+        told.pts = told.dts = packet.pts
+        told.duration, told.time_base, told.is_keyframe = packet.duration, packet.time_base, True
+        return told
+
+    def _worded(self, words: str) -> Packet:
+        data = words.encode("utf-8")[:60_000].decode("utf-8", "ignore").encode("utf-8")
+        return Packet(len(data).to_bytes(2, "big") + data if self.form == "mp4" else data)
+
     def _cues(self, stream: SubtitleStream, text: TextTrack) -> Iterator[tuple[float, Packet]]:
         for span, words in text.cues:
-            data = words.encode("utf-8")[:60_000].decode("utf-8", "ignore").encode("utf-8")
-            packet = Packet(len(data).to_bytes(2, "big") + data if self.form == "mp4" else data)
+            packet = self._worded(words)
             packet.pts = packet.dts = round((span.start + self.zero) * 1000)
             packet.duration = max(round((span.end + self.zero) * 1000) - packet.pts, 1)
             packet.time_base, packet.stream, packet.is_keyframe = TIMES, stream, True
@@ -228,6 +256,42 @@ class _Writer:
                 if late and packet.pts is not None and packet.dts is not None:
                     packet.pts, packet.dts = packet.pts + late, packet.dts + late
                 yield (packet.dts or 0) / RATE, packet
+
+
+class _Clock:
+    """The packets of one copied stream, each with a time of decoding.
+
+    Matroska has none: FFmpeg works them out, but not for the first packets where pictures are shown in another order.
+    These hold the first picture, so they wait, and their times are counted back from the first one that is known.
+    """
+
+    def __init__(self) -> None:
+        self._early: list[Packet] = []
+        self._next: int | None = None
+
+    def timed(self, packet: Packet) -> list[Packet]:
+        """The packets that are ready now, in order; all that are left for the empty packet that ends a stream."""
+        if packet.dts is None and not packet.size:
+            return self._counted_back(self._first_shown(self._early))
+        if packet.dts is None and self._next is None and len(self._early) < _REORDERED:
+            self._early.append(packet)
+            return []
+        if packet.dts is None:
+            packet.dts = self._first_shown([*self._early, packet]) if self._next is None else self._next
+        ready = [*self._counted_back(packet.dts), packet]
+        self._next = packet.dts + max(packet.duration or 0, 1)
+        return ready
+
+    @staticmethod
+    def _first_shown(packets: Sequence[Packet]) -> int:
+        return min([packet.pts for packet in packets if packet.pts is not None], default=0)
+
+    def _counted_back(self, at: int) -> list[Packet]:
+        early, self._early = self._early, []
+        for packet in reversed(early):
+            at -= max(packet.duration or 0, 1)
+            packet.dts = at
+        return early
 
 
 class _Waiting:

@@ -8,6 +8,7 @@ import pytest
 from av.stream import Disposition
 from films import beeps, heard, noise, packets, write_film
 
+from distinctad_jax.data.captions import read_captions
 from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.description import Description, Speech
 from distinctad_jax.movie.movie import Track
@@ -98,9 +99,10 @@ def test_a_film_may_be_brought_to_a_loudness(tmp_path):
     assert out.integrated([Span(4.0, 8.0)]) == pytest.approx(-24.0, abs=0.3)
 
 
+@pytest.mark.parametrize("given", [".mp4", ".mkv"])  # Matroska holds no time of decoding of the first packets
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
-def test_the_film_keeps_its_packets_and_gains_flagged_tracks(tmp_path, suffix):
-    film = write_film(tmp_path / "film.mp4", noise(6, -8), sound="aac")
+def test_the_film_keeps_its_packets_and_gains_flagged_tracks(tmp_path, suffix, given):
+    film = write_film(tmp_path / f"film{given}", noise(6, -8), sound="aac")
     mix, problems = mix_of(film, tmp_path, [1.0, 3.5]), []
     texts = [
         TextTrack([(Span(0, 0.8), "Hello & goodbye.")], "English", "eng", False),
@@ -135,6 +137,26 @@ def test_the_film_keeps_its_packets_and_gains_flagged_tracks(tmp_path, suffix):
     assert all(data.endswith(b"He runs & hides.") for _, data in cues)
     assert abs(aligned(heard(out, 0), found)) <= 48  # samples: Matroska's clock ticks milliseconds
     assert not problems
+
+
+@pytest.mark.parametrize(("given", "suffix"), [(".mp4", ".mkv"), (".mkv", ".mp4"), (".mkv", ".mkv")])
+def test_subtitles_of_the_film_are_kept_in_the_codec_of_the_container(tmp_path, given, suffix):
+    first = write_film(tmp_path / "film.mp4", noise(5, -25), sound="aac")
+    captions = TextTrack([(Span(0.5, 1.5), "Who?"), (Span(3, 4), "Me\n& you.")], "Captions", "fre", False)
+    film, out, problems = tmp_path / f"captioned{given}", tmp_path / f"out{suffix}", []
+    words = {"title": "AD", "language": "eng", "ceiling": -1.0}
+    write_described(film, mix_of(first, tmp_path, []), [captions], **words, problems=problems)
+    described = TextTrack([(Span(2, 2.5), "He runs.")], "AD", "eng", True)
+    write_described(out, mix_of(film, tmp_path, [2.0]), [described], **words, problems=problems)
+    assert read_captions(out).language == "fre" and not problems
+    shown = [(round(span.start, 1), round(span.end, 1), text) for span, text in read_captions(out).cues]
+    assert shown == [(0.5, 1.5, ("Who?",)), (3.0, 4.0, ("Me", "& you."))]
+    with av.open(str(out)) as box:
+        assert [one.metadata.get("title") or one.metadata.get("name") for one in box.streams.audio] == [
+            None,
+            "AD",
+            "AD",
+        ]
 
 
 def first_picture(path):
