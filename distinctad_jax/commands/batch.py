@@ -76,7 +76,7 @@ def each(
     done, failed = [], []
     for place, path in enumerate(found, start=1):
         if len(found) > 1:
-            voice.say(f"{place}/{len(found)} {path}")
+            voice.turn(place, len(found), str(path))
         try:
             done.append(work(path))
         except Problem as problem:

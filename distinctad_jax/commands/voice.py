@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
-from distinctad_jax.errors import BadInput, printable
+from distinctad_jax.errors import BadInput, one_line, printable
 from distinctad_jax.recipes.console import Report
 from distinctad_jax.recipes.console import Voice as Console
 
@@ -37,6 +37,13 @@ class Voice:
         """One line of information."""
         if not self.quiet and not self.json_progress:
             self._console.say(line)
+
+    def turn(self, place: int, count: int, name: str) -> None:
+        """That of several files the one at `place`, from 1, is begun."""
+        if self.json_progress:
+            self._line({"stage": "files", "done": place - 1, "of": count, "note": name})
+        else:
+            self.say(f"{place}/{count} {name}")
 
     def warn(self, line: str, kind: str = "") -> None:
         """A warning; `kind` groups those that are counted together (by default the line itself).
@@ -68,4 +75,4 @@ class Voice:
 
     @staticmethod
     def _line(value: dict) -> None:
-        print(json.dumps(value, ensure_ascii=False), file=sys.stderr, flush=True)
+        print(one_line(json.dumps(value, ensure_ascii=False)), file=sys.stderr, flush=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape, quoteattr
@@ -186,6 +186,7 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
         raise BadInput("is no TTML", where=f"{found.path}:{root.line}", mend="begin with <tt> in its namespace")
     timing, language = ttml.clock_of(root), root.get("lang", XML) or "en"
     script = root.get("scriptType", DAPTM) is not None
+    agents = {node.get("id", XML): node for node in root.walk() if (node.space, node.name) == (TTM, "agent")}
     descriptions: list[Description] = []
     dialogue: list[Line] = []
     ids: set[str] = set()
@@ -195,9 +196,10 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
         if span is None:
             found.add(node.line, "event skipped: it has no begin and end that make sense", "events without times")
         elif (node.inherited("represents", DAPTM) or NON_TEXT).startswith("audio"):
-            dialogue.append(
-                Line(span, reader.text, spoken="nonDialogue" not in str(node.inherited("represents", DAPTM)))
-            )
+            named = (node.get("agent", TTM) or "").split()
+            speaker = _called(agents[named[0]]) if named and named[0] in agents else ""
+            heard = "nonDialogue" not in str(node.inherited("represents", DAPTM))
+            dialogue.append(Line(span, reader.text, speaker, heard))
         else:
             id = _id(node.get("id", XML))
             descriptions.append(reader.description(span, "" if id in ids else id))
@@ -210,7 +212,7 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
         language if ttml.LANGUAGE.fullmatch(language) else "en",
         heads.get("desc", ""),
         dialogue=tuple(sorted(dialogue, key=lambda one: (one.span.start, one.span.end))),
-        cast=_cast(root),
+        cast=_cast(agents),
     )
 
 
@@ -230,8 +232,7 @@ def _texts(node: Node) -> list[Node]:
     return [child for child in node.children if (child.space, child.name) == (TT, "p")]
 
 
-def _cast(root: Node) -> tuple[Person, ...]:
-    agents = {node.get("id", XML): node for node in root.walk() if (node.space, node.name) == (TTM, "agent")}
+def _cast(agents: Mapping[str | None, Node]) -> tuple[Person, ...]:
     cast = []
     for node in agents.values():
         if node.get("type") != "character":

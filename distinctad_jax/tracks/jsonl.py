@@ -25,6 +25,7 @@ def text_of(track: Track) -> str:
                 "text": one.text,
                 "score": one.score,
                 "notes": list(one.notes),
+                **({} if one.kind == "inline" else {"kind": one.kind}),
                 **shared,
             },
             ensure_ascii=True,  # keeps U+2028 and the like from breaking a line
@@ -72,7 +73,10 @@ def _description(value: dict[str, Any], where: str) -> Description:
     if not 0 <= start < end:
         raise BadInput(f"from {start} to {end} s is no span", where=f"{where}:end", mend="give 0 <= start < end")
     score = _number(value, "score", where) if value.get("score") is not None else None
-    return Description(Span(start, end), _text(value, "text", where), score, tuple(notes))
+    kind = value.get("kind", "inline")
+    if kind not in ("inline", "extended"):
+        raise BadInput("kind is neither inline nor extended", where=f"{where}:kind", mend="correct the line")
+    return Description(Span(start, end), _text(value, "text", where), score, tuple(notes), kind=kind)
 
 
 def _text(value: dict[str, Any], field: str, where: str) -> str:

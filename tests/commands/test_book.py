@@ -43,6 +43,17 @@ def test_json_is_the_last_line_of_standard_output(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["used"] == 1
 
 
+def test_a_program_is_told_which_of_several_files_is_begun(tmp_path, capsys):
+    for name in "ab":
+        (tmp_path / f"{name}.vtt").write_text("WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nHi.\n")
+    assert main(["validate", str(tmp_path), "--json-progress"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert told == [
+        {"stage": "files", "done": done, "of": 2, "note": str(tmp_path / name)}
+        for done, name in enumerate(("a.vtt", "b.vtt"))
+    ]
+
+
 def test_a_warning_of_one_kind_is_said_five_times_then_counted(capsys):
     voice = Voice()
     for line in range(AT_MOST + 3):

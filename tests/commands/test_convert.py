@@ -132,6 +132,9 @@ def test_extended_descriptions_go_to_a_file_of_their_own(tmp_path, capsys):
     assert run(capsys, "convert", tmp_path / "film.json", "-f", "vtt,srt")[0] == 0
     assert [one.text for one in read_track(tmp_path / "film.vtt").descriptions] == ["She waits."]
     assert [one.text for one in read_track(tmp_path / "film.extended.srt").descriptions] == ["A long look."]
+    for suffix in (".json", ".jsonl", ".csv", ".dapt.ttml"):  # formats of one file say which wait
+        write_track(tmp_path / f"one{suffix}", Track("m", (waits,)))
+        assert [one.kind for one in read_track(tmp_path / f"one{suffix}").descriptions] == ["extended"]
 
 
 def test_a_transcript_interleaves_captions_and_descriptions(tmp_path, capsys):

@@ -351,6 +351,12 @@ def test_what_represents_sound_is_dialogue(tmp_path):
     assert track.descriptions == () and track.dialogue == (Line(Span(1, 3), "She waits."),)
 
 
+def test_who_speaks_is_the_agent_of_the_event(tmp_path):
+    text = DOCUMENT.replace("visual", "audio").replace("audio.nonText", "audio.dialogue")
+    (tmp_path / "a.ttml").write_text(text.replace('<div xml:id="d1"', '<div xml:id="d1" ttm:agent="c1"'))
+    assert read_track(tmp_path / "a.ttml").dialogue == (Line(Span(1, 3), "She waits.", "EMO"),)
+
+
 def test_of_two_languages_that_of_the_script_is_taken(tmp_path):
     two = '<p xml:lang="fr">Elle attend.</p><p>She waits.</p>'
     (tmp_path / "a.ttml").write_text(DOCUMENT.replace(BODY, f'<div xml:id="d" begin="1s" end="2s">{two}</div>'))
