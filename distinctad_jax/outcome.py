@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO, cast
 
 from distinctad_jax.endurance.stop import Interrupted, code_of
 from distinctad_jax.errors import Problem, printable
@@ -45,11 +46,51 @@ class Warned:
             print(f"warning: {more} more of these kinds", file=sys.stderr, flush=True)
 
 
+class Unheard:
+    """Standard error that nobody has to read: when its other end is gone or full, nothing more is said.
+
+    Ctrl-C also ends what a command is piped into (`... 2>&1 | tee log`), and what is still to be said then must not
+    stand in the way of what is still to be saved.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Says it, or not."""
+        with self._while_heard():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """As `write`."""
+        with self._while_heard():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _while_heard(self) -> Any:
+        try:
+            yield
+        except OSError:
+            with contextlib.suppress(OSError):  # the descriptor itself: what is held back would fail again at the end
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self._stream.fileno())
+                os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def carried_out(work: Callable[[], None], *, debug: bool) -> int:
     """Runs `work`; 0, or the exit code of what went wrong, which is said in one line.
 
     With `debug` the traceback goes before that line; without it, a bug of ours leaves its traceback in a file.
     """
+    with contextlib.redirect_stderr(cast(TextIO, Unheard(sys.stderr))):
+        return _carried_out(work, debug)
+
+
+def _carried_out(work: Callable[[], None], debug: bool) -> int:
     try:
         work()
     except Problem as problem:

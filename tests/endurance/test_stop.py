@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from places import REPOSITORY
@@ -102,3 +103,17 @@ def test_a_second_one_later_ends_it_without_saving(program):
     out, err = process.communicate(timeout=5)
     assert process.returncode == 75 and "saved" not in out
     assert err.splitlines()[-1] == "error: stopped by SIGTERM; run the same command to go on"
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_nobody_has_to_listen_to_standard_error(full):
+    told = [sys.executable, "-c", PROGRAM, "stepping"]
+    with Path("/dev/full").open("w") as device:
+        started = subprocess.Popen(
+            told, stdout=subprocess.PIPE, stderr=device if full else subprocess.PIPE, text=True, cwd=REPOSITORY
+        )
+    assert started.stdout is not None and started.stdout.readline() == "ready\n"
+    if started.stderr is not None:
+        started.stderr.close()  # as when Ctrl-C ends `tee` too
+    started.send_signal(signal.SIGINT)
+    assert started.stdout.read() == "saved\n" and started.wait(timeout=20) == 0
