@@ -7,6 +7,7 @@ several times, with flags or by a launcher that says so, the processes work as o
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -201,7 +202,13 @@ def _work_together(given: Given) -> None:
 
 
 def leave(code: int) -> None:
-    """Ends the process, within `LAST_EXIT` seconds even if a thread of a library hangs."""
+    """Ends the process, within `LAST_EXIT` seconds even if a thread of a library hangs.
+
+    All is done and told by now: a signal that still comes must not take the place of the exit code, which launchers
+    start again on.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
     def insist() -> None:
         time.sleep(LAST_EXIT)

@@ -117,3 +117,24 @@ def test_nobody_has_to_listen_to_standard_error(full):
         started.stderr.close()  # as when Ctrl-C ends `tee` too
     started.send_signal(signal.SIGINT)
     assert started.stdout.read() == "saved\n" and started.wait(timeout=20) == 0
+
+
+ENDING = """
+import atexit, time
+from distinctad_jax.main import leave
+
+def end():
+    print("ending", flush=True)
+    time.sleep(1)
+
+atexit.register(end)
+leave(75)
+"""
+
+
+def test_a_signal_at_the_very_end_does_not_take_the_place_of_the_exit_code():
+    line = [sys.executable, "-c", ENDING]
+    started = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
+    assert started.stdout is not None and started.stdout.readline() == "ending\n"
+    started.terminate()
+    assert started.wait(timeout=20) == 75
