@@ -282,6 +282,15 @@ def loss_claims() -> list[dict]:
     return rows
 
 
+NOTES = (
+    "**Two pairs of eyes.** A narrator says no more than its features show it, and the tower of this grid is "
+    "small and briefly trained. *oracle* systems are in all else the same and have, in place of a tower's "
+    "features, what the screenplay says that a frame shows (`extract.tower=oracle`): what they do not say is not "
+    "for want of sight. The sweeps of redundancy and all switches are of oracle systems. *one clip* sees no "
+    "neighbours and has the next-word loss alone.",
+)
+
+
 def get_config(size: str = "toy") -> ConfigDict:
     """The config of a size."""
     config = earlier(__file__, "evaluate", size)
@@ -298,6 +307,7 @@ def get_config(size: str = "toy") -> ConfigDict:
                 "repeating": tuple(f"{eyes}{name}" for eyes in EYES.values() for name in REPEATING),
                 "docs": {"toy": "docs", "tiny": ""}[size],
                 "small": "",
+                "notes": NOTES,
             },
         }
     )

@@ -33,7 +33,8 @@ class Yardstick:
 
 @dataclass(frozen=True)
 class Page:
-    """What stands on the page. pictures: file names, already beside the figures, with what they show."""
+    """What stands on the page. pictures: file names, already beside the figures, with what they show; notes:
+    paragraphs on what the systems are."""
 
     judged: Sequence[Judged]
     results: Results
@@ -44,6 +45,7 @@ class Page:
     about: Mapping[str, str]
     beyond: str
     pictures: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 def written(page: Page, folder: str) -> tuple[str, dict[str, str]]:
@@ -55,7 +57,9 @@ def written(page: Page, folder: str) -> tuple[str, dict[str, str]]:
         "",
         "<!-- written by configs/claims.py from stored results; nothing here is written by hand -->",
     ]
-    lines += ["", _lead(page), "", RULE, ""]
+    lines += ["", _lead(page), ""]
+    for note in (*page.notes, RULE):
+        lines += [note, ""]
     lines += [
         "Of " + f"{len(page.judged)} claims " + ", ".join(f"{n} are {name}" for name, n in counts.items()) + ".",
         "",

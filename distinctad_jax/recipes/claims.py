@@ -57,7 +57,8 @@ class ClaimsConfig:
     and retrieval of a `probe` variant as `NAME: ARM`, or `reference`.
 
     repeating: systems whose repetition stands beside people's. docs: the folder that claims.md and its figures are
-    copied to; empty for none. small: results.json of a run of configs/demo.py:small, to be told of on the page.
+    copied to; empty for none. small: results.json of a run of configs/demo.py:small, to be told of on the page. notes:
+    paragraphs for its readers, on what the variants are.
     """
 
     seeds: tuple[int, ...]
@@ -67,6 +68,7 @@ class ClaimsConfig:
     repeating: tuple[str, ...] = ()
     docs: str = ""
     small: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0 or self.few_seeds < 0:
@@ -110,6 +112,7 @@ def run(settings: ClaimsConfig, run: Run) -> dict[str, Any]:
         about=about(run),
         beyond=beyond(settings.small),
         pictures={name: says for name, (says, _) in drawn.items()},
+        notes=settings.notes,
     )
     text, figures = written(page, "claims")
     for folder in (run.folder, *([Path(settings.docs)] if settings.docs else [])):

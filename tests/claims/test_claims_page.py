@@ -51,6 +51,11 @@ def test_every_claim_stands_there_with_its_number_and_verdict():
     assert "not finished" not in text and "not finished" in written(page(seeds=2), "claims")[0]
 
 
+def test_notes_stand_between_the_lead_and_the_rule():
+    text = written(page(notes=("What is what.", "And more.")), "claims")[0]
+    assert "not the paper's.\n\nWhat is what.\n\nAnd more.\n\n**The rule.**" in text
+
+
 def test_pictures_stand_on_the_page_if_there_are_any():
     assert "## Pictures" not in written(page(), "claims")[0]
     text = written(page(pictures={"strip.png": "What bases share"}), "claims")[0]
