@@ -140,7 +140,7 @@ def claim(group: str, says: str, metric: str, *of: str, **rest) -> dict:
 WORDS, FIRST = "distinctive-word recall", "R@1/5"
 SEES = ("oracle full", "full")
 REPEATING = ("no loss", "full", "loss and penalty")
-EYES = {"A tower's features": "", "Oracle's features": "oracle "}
+EYES = {"Tower": "", "Oracle": "oracle "}
 
 
 def stage1_claims() -> list[dict]:
@@ -190,13 +190,13 @@ def seeing_claims() -> list[dict]:
     """What a narrator is shown: other features, and neighbours."""
     group, rows = "What a narrator sees", []
     for metric in ("CIDEr-D", FIRST, WORDS):
-        rows.append(claim(group, "It says more with an oracle's features than with a tower's", metric, *SEES))
+        rows.append(claim(group, "An oracle's features beat a tower's", metric, *SEES))
         for title, eyes in EYES.items():
             pair = f"{eyes}full", f"{eyes}one clip"
-            says = f"{title}: windows with the loss beat one clip at a time"
+            says = f"{title}: windows with the loss beat one clip"
             rows.append(claim(group, says, metric, *pair))
             pair = f"{eyes}no loss", f"{eyes}one clip"
-            rows.append(claim(group, f"{title}: windows alone do", metric, *pair))
+            rows.append(claim(group, f"{title}: windows alone beat one clip", metric, *pair))
     return rows
 
 
@@ -211,7 +211,7 @@ def sharing_claims() -> list[dict]:
             rows.append(claim(group, f"{title}: it adds to a narrator without it", metric, *pair))
         for name, what in rivals.items():
             pair = "oracle full", f"oracle {name}"
-            rows.append(claim(group, f"Oracle's features: it beats {what}", metric, *pair))
+            rows.append(claim(group, f"Oracle: it beats {what}", metric, *pair))
     group = "EM attention and the world"
     for metric in (FIRST, WORDS):
         for share in (0.5, 0.0):
@@ -219,10 +219,10 @@ def sharing_claims() -> list[dict]:
             rows.append(claim(group, f"It adds where redundancy is {share:g}", metric, *pair))
             more = f"It adds more where redundancy is 1 than where it is {share:g}"
             rows.append(claim(group, more, metric, "oracle full", "oracle no EM", *pair))
-        says = "A tower's features: it adds in the hard world"
+        says = "Tower: it adds in the hard world"
         rows.append(claim(group, says, metric, "hard world, full", "hard world, no EM"))
     for metric in ("CIDEr-D", FIRST):
-        says = "A tower's features: the hard world is harder for the full model"
+        says = "Tower: the hard world is harder for the full model"
         rows.append(claim(group, says, metric, "full", "hard world, full"))
     group = "Switches of EM attention"
     for count in (2, 8):
@@ -247,17 +247,17 @@ def loss_claims() -> list[dict]:
     group, rows = "The distinctive-word loss", []
     costs = "costs no more than one point of CIDEr-D"
     for title, eyes, name, form in (
-        ("A tower's features", "", "full", "A"),
-        ("Oracle's features", "oracle ", "full", "A"),
-        ("Oracle's features", "oracle ", "form B", "B"),
-        ("Oracle's features", "oracle ", "form C", "C"),
+        ("Tower", "", "full", "A"),
+        ("Oracle", "oracle ", "full", "A"),
+        ("Oracle", "oracle ", "form B", "B"),
+        ("Oracle", "oracle ", "form C", "C"),
     ):
         pair = f"{eyes}{name}", f"{eyes}no loss"
         for metric in (WORDS, FIRST):
             rows.append(claim(group, f"{title}: form {form} adds to the next-word loss", metric, *pair))
         rows.append(claim(group, f"{title}: form {form} {costs}", "CIDEr-D", *pair, bar=-1.0))
     for name, weight in WEIGHTS.items():
-        says = f"Oracle's features: a weight of {weight:g} adds to the next-word loss"
+        says = f"Oracle: a weight of {weight:g} adds to the next-word loss"
         rows.append(claim(group, says, WORDS, f"weight {name}", "oracle no loss"))
     group = "The loss beside remedies at decoding"
     for metric in (WORDS, FIRST):
