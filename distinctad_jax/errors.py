@@ -15,6 +15,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def one_line(dumped: str) -> str:
+    """JSON on one line for every reader: what ends lines or steers a terminal, and half characters, are escaped."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else c for c in dumped)
+
+
 class Problem(Exception):
     """A fault that the user can mend.
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from distinctad_jax.errors import BadEnvironment, BadInput
 
-
 _LONGEST_STEM = 50  # characters of four bytes at most, so that the name of 255 bytes that a file may have is kept
 
 
@@ -85,9 +84,13 @@ def read_json(path: Path) -> Any:
         raise BadInput("no such file", where=path, mend="correct the path") from None
     except UnicodeDecodeError as error:
         raise BadInput(f"not UTF-8 at byte {error.start}", where=path, mend="save it as UTF-8") from None
-    except (ValueError, RecursionError) as error:  # ValueError alone: a number of more digits than Python reads
-        place = f"{path}:{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else path
-        raise BadInput("not valid JSON", where=place, mend="correct the file") from None
+    except json.JSONDecodeError as error:
+        place, what = f"{path}:{error.lineno}:{error.colno}", f"not valid JSON: {error.msg}"
+        raise BadInput(what, where=place, mend="correct the file") from None
+    except RecursionError:
+        raise BadInput("not valid JSON: nested too deeply", where=path, mend="correct the file") from None
+    except ValueError:  # more digits than Python reads
+        raise BadInput("not valid JSON: a number is too long", where=path, mend="correct the file") from None
 
 
 def fingerprint(path: Path) -> str:
@@ -130,6 +133,11 @@ def real(path: Path) -> Path:
         return Path(os.path.realpath(path))
     except ValueError:
         return path
+
+
+def written_name(name: str) -> str:
+    """The name of a file as texts can hold it: bytes of it that are no UTF-8 become question marks."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def read_bytes(path: Path) -> bytes:

@@ -3,11 +3,12 @@
 import errno
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from distinctad_jax.errors import BadEnvironment, BadInput
-from distinctad_jax.files import fingerprint, read_json, whole, write_json, write_text
+from distinctad_jax.files import fingerprint, read_bytes, read_json, whole, write_json, write_text, written_name
 
 
 def test_a_file_takes_its_name_when_all_of_it_is_there(tmp_path):
@@ -147,3 +148,25 @@ def test_a_large_file_is_known_by_its_size_and_both_ends(tmp_path):
             file.write(sign)
         found.add(fingerprint(path))
     assert len(found) == 4
+
+
+@pytest.mark.parametrize("read", [read_json, read_bytes])
+def test_what_may_never_end_is_not_read(tmp_path, read):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for path in (tmp_path / "pipe", tmp_path / "link", Path("/dev/zero"), Path("/proc/self/mem")):
+        with pytest.raises(BadInput, match="cannot be read: is no regular file; give a file"):
+            read(path)
+
+
+def test_json_that_is_none_says_why(tmp_path):
+    for text, why in (("[1,]", "x.json:1:4: .*Illegal|Expecting"), ("[" * 100_000, "deep"), ("9" * 5000, "too long")):
+        (tmp_path / "x.json").write_text(text)
+        with pytest.raises(BadInput, match=f"not valid JSON: .*{why}|{why}"):
+            read_json(tmp_path / "x.json")
+
+
+def test_names_may_be_as_long_as_names_can_be_and_hold_no_text(tmp_path):
+    write_text(tmp_path / f"{'x' * 251}.vtt", "WEBVTT")
+    assert len(list(tmp_path.iterdir())) == 1
+    assert written_name(os.fsdecode(b"\xffa\xc3\xa9")) == "?aé"

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from distinctad_jax import __version__
 from distinctad_jax.commands.voice import Voice
-from distinctad_jax.errors import BadUsage, Problem, Stopped
+from distinctad_jax.errors import BadUsage, Problem, Stopped, one_line
 from distinctad_jax.outcome import carried_out
 
 COMMANDS = {
@@ -113,7 +113,7 @@ def carry_out(arguments: list[str]) -> dict[str, Any]:
 def _tell(given: argparse.Namespace, found: Mapping[str, Any] | None) -> None:
     """What `--json` asks for: one object, the last line of standard output."""
     if given.json and found is not None:
-        print(json.dumps(found, ensure_ascii=False, allow_nan=False), file=sys.stdout, flush=True)
+        print(one_line(json.dumps(found, ensure_ascii=False, allow_nan=False)), file=sys.stdout, flush=True)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.data.annotations import KINDS
 from distinctad_jax.data.inspection import inspect
-from distinctad_jax.errors import BadUsage, printable
+from distinctad_jax.errors import BadUsage, one_line, printable
 from distinctad_jax.tracks.folder import read_subtitles
 
 
@@ -56,6 +56,6 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
     print(f"{windows} windows of {given.clips} clips; {share:.3f} of word types are distinctive in them", flush=True)
     also = [*found.warnings, *traps[1:]] if given.strict else []
     if (found.errors or also) and given.json:  # what was found is wanted all the more
-        print(json.dumps(found.told(), ensure_ascii=False, allow_nan=False), flush=True)
+        print(one_line(json.dumps(found.told(), ensure_ascii=False, allow_nan=False)), flush=True)
     found.refuse(also)
     return found.told()

@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
     """Prints the comparison; returns all of it. Errors: BadInput for a bad row, unless such rows are dropped."""
-    check_outputs(given)
+    check_outputs(given, [given.a, given.b, given.cast])
     found = compare(
         given.a,
         given.b,

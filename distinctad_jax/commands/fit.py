@@ -23,10 +23,11 @@ from distinctad_jax.drafting.fit import MOVED, fit
 from distinctad_jax.drafting.names import POLICIES, Names, read_people
 from distinctad_jax.drafting.survey import NONE, survey
 from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.files import write_text
 from distinctad_jax.movie.movie import FilmFile, Track
 from distinctad_jax.movie.practice import Practice
-from distinctad_jax.tracks import FORMATS, read_track, write_track
-from distinctad_jax.tracks.formats import stem
+from distinctad_jax.tracks import FORMATS, read_track
+from distinctad_jax.tracks.formats import stem, texts_of
 
 WRITTEN = tuple(one.name for one in FORMATS.values() if one.written)
 
@@ -69,13 +70,25 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
         except ValueError as error:
             mend = "give --film, --subtitles or --speech-segments"
             raise BadInput(str(error), where=path, mend=mend) from None
-        for target in left:
-            write_track(target, fitted)
+        for place, text in _texts(left, fitted, path).items():
+            write_text(place, text)
         voice.say(f"{path.name}: {summary(fitted)}")
         counts = {name: value for name, value in fitted.metrics.items() if name != "checks"}
         return {"file": path.name, "cues": len(track.descriptions), "people": len(cast), **counts}
 
     return ended(*each(films(given.scripts, (".json",)), one, voice))
+
+
+def _texts(targets: list[Path], track: Track, source: Path) -> dict[Path, str]:
+    """All files and their texts, so that none is written if one cannot be. Errors: BadInput if a format refuses."""
+    texts: dict[Path, str] = {}
+    for target in targets:
+        try:
+            texts |= texts_of(target, track)
+        except ValueError as error:
+            mend = f"correct it, or write no {target.suffix[1:]}"
+            raise BadInput(str(error).rstrip("."), where=source, mend=mend) from None
+    return texts
 
 
 def _known(path: Path, given: argparse.Namespace, practice: Practice, voice: Voice) -> Track:

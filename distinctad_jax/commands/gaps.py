@@ -14,9 +14,10 @@ from distinctad_jax.commands.batch import TEXTS, each, ended, films, tell
 from distinctad_jax.commands.practice import PLACING, practice_of, practice_options
 from distinctad_jax.commands.sources import cuts_of, film_options, part_of, reads_films, source_options, sources_of
 from distinctad_jax.commands.voice import Voice
+from distinctad_jax.data.shots import read_shots
 from distinctad_jax.drafting.dialogue import Sources
-from distinctad_jax.drafting.survey import Survey, facts, paper_facts, survey
-from distinctad_jax.errors import BadUsage
+from distinctad_jax.drafting.survey import NONE, Survey, facts, paper_facts, survey
+from distinctad_jax.errors import BadUsage, printable
 from distinctad_jax.movie.practice import Practice
 from distinctad_jax.movie.span import Span, clock
 
@@ -58,8 +59,15 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
 
 
 def _of_paper(path: Path, given: argparse.Namespace, practice: Practice, voice: Voice) -> dict[str, Any]:
-    sources = Sources(path, songs=given.songs_are_dialogue, encoding=given.encoding)
-    found, heard = paper_facts(sources, practice, given.duration)
+    for flag in ("subtitles", "subtitle_track", "speech_detector"):
+        if getattr(given, flag) not in (None, "", NONE):
+            mend = "name a film, or leave it out"
+            raise BadUsage(f"is of no use to {path.name}", where=f"--{flag.replace('_', '-')}", mend=mend)
+    if isinstance(cuts := cuts_of(given), Path):
+        read_shots(cuts)  # they move no gap, but are to be a list of shots here too
+    songs, encoding = given.songs_are_dialogue, given.encoding
+    sources = Sources(path, segments=given.speech_segments, songs=songs, encoding=encoding)
+    found, heard = paper_facts(sources, practice, given.duration, part_of(given))
     tell(voice, heard.problems)
     silences = [Span(start, end) for start, end in found["gaps_at"]]
     _show(silences, path, False)
@@ -69,7 +77,7 @@ def _of_paper(path: Path, given: argparse.Namespace, practice: Practice, voice: 
 
 def _show(silences: Any, path: Path, named: bool) -> None:
     for gap in silences:
-        lead = f"{path.name}\t" if named else ""
+        lead = f"{printable(path.name)}\t" if named else ""
         print(f"{lead}{clock(gap.start)}\t{clock(gap.end)}\t{gap.seconds:.3f}")
 
 

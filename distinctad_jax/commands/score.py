@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
     """Prints the table; returns all of it. Errors: BadInput for a bad row, unless such rows are dropped."""
-    check_outputs(given)
+    check_outputs(given, [*given.predictions, given.references, given.train, given.cast])
     training = read_training(given.train, given.encoding) if given.train else []
     found = score(
         given.predictions,

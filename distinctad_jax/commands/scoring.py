@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from distinctad_jax.data.cast import read_cast
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.evaluation.scoring import Setup
 from distinctad_jax.evaluation.tables import written
-from distinctad_jax.files import write_text
+from distinctad_jax.files import real, write_text
 from distinctad_jax.metrics.java import find_jar
 from distinctad_jax.metrics.pace import WORDS_PER_SECOND
 from distinctad_jax.metrics.scores import Policy
@@ -40,6 +40,7 @@ def reading(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--out", action="append", default=[], type=Path, metavar="FILE", help="also write to .md, .tex, .csv or .json"
     )
+    group.add_argument("--overwrite", "--force", action="store_true", help="write over files that are there")
 
 
 def choices(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +101,8 @@ def setup_of(given: argparse.Namespace) -> Setup:
         )  # fmt: skip
     except ValueError as error:
         raise BadUsage(str(error), where="command line", mend="see --help") from None
+    if given.seed < 0:
+        raise BadUsage(f"--seed {given.seed}", where="command line", mend="a whole number from 0")
     programs = {
         tool: find_jar(tool, None if path == Path() else path)
         for tool, path in (("meteor", given.meteor), ("spice", given.spice))
@@ -171,8 +174,19 @@ def report(found: Any, given: argparse.Namespace, voice: Voice) -> None:
         voice.say(f"wrote {path}")
 
 
-def check_outputs(given: argparse.Namespace) -> None:
-    """Errors: BadUsage for a suffix without a form, before any work is done."""
+def check_outputs(given: argparse.Namespace, read: Sequence[Path | None]) -> None:
+    """Before any work is done. `read` are the tables that are read.
+
+    Errors: BadUsage for a suffix without a form; for a file that is there, unless it is to be written over; for one
+      that is read, whatever was told; and for a link, which nothing is written through.
+    """
+    sources = {real(path) for path in read if path is not None}
     for path in given.out:
         if path.suffix.lower() not in FORMS:
             raise BadUsage(f"no form for {path.suffix or 'no suffix'}", where=path, mend=f"use {', '.join(FORMS)}")
+        if real(path) in sources:
+            raise BadUsage("is read, and would be written over", where=path, mend="name another file")
+        if path.is_symlink():
+            raise BadUsage("is a link", where=path, mend="remove it, or name another file")
+        if path.exists() and not given.overwrite:
+            raise BadUsage("is there already", where=path, mend="give --overwrite, or name another file")

@@ -19,6 +19,7 @@ from distinctad_jax.commands.voice import Voice
 from distinctad_jax.errors import BadInput, SomeSkipped
 from distinctad_jax.movie.movie import Track
 from distinctad_jax.movie.practice import WORDS_PER_CHARACTER, Practice
+from distinctad_jax.movie.span import clock
 from distinctad_jax.tracks import read_dialogue, read_track, write_track
 from distinctad_jax.voice.clips import Clips
 from distinctad_jax.voice.engines import Engine, command, espeak
@@ -26,6 +27,8 @@ from distinctad_jax.voice.fitting import voiced
 from distinctad_jax.voice.mixing import narration, parts_of
 from distinctad_jax.voice.sound import CODECS, write_sound
 
+LONGEST = 24 * 3600.0
+"""Seconds of a narration. A file of a few bytes may speak of years, and silence fills a disk like anything else."""
 FORMATS = ("json", "wav", "flac", "m4a", "mp3", "vtt", "srt")
 
 
@@ -71,7 +74,9 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
         left = wanted(given, [target for target in targets if target != path], voice)
         if path in targets:  # the track as it was spoken before, to be spoken again
             left.append(path)
-        track = _track(path, given, folder, practice, voice)
+        track = read(path, given.subtitles, voice, given.encoding)
+        _check_length(track, path, [target for target in left if target.suffix in CODECS])
+        track = spoken(track, engine_of(given, track.language), folder, practice, voice)
         if not seconds_of(track):
             raise BadInput(
                 "no descriptions, and no film whose length is known", where=path, mend="give another track"
@@ -100,9 +105,11 @@ def _write(target: Path, track: Track, source: Path) -> None:
         raise BadInput(str(error).rstrip("."), where=source, mend="correct it, or write .json alone") from None
 
 
-def _track(path: Path, given: argparse.Namespace, folder: Path, practice: Practice, voice: Voice) -> Track:
-    track = read(path, given.subtitles, voice, given.encoding)
-    return spoken(track, engine_of(given, track.language), folder, practice, voice)
+def _check_length(track: Track, path: Path, sounds: Sequence[Path]) -> None:
+    """Errors: BadInput, before anything is spoken, for a track whose narration would never end."""
+    if sounds and seconds_of(track) > LONGEST:
+        what = f"lasts until {clock(seconds_of(track))}, and a narration at most {LONGEST / 3600:g} hours"
+        raise BadInput(what, where=path, mend="correct its times and the film's duration, or write -f json alone")
 
 
 def read(path: Path, subtitles: Path | None, voice: Voice, encoding: str) -> Track:

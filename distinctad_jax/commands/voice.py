@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
-from distinctad_jax.errors import BadInput, printable
+from distinctad_jax.errors import BadInput, one_line, printable
 from distinctad_jax.recipes.console import Report
 from distinctad_jax.recipes.console import Voice as Console
 
@@ -75,4 +75,4 @@ class Voice:
 
     @staticmethod
     def _line(value: dict) -> None:
-        print(json.dumps(value, ensure_ascii=False), file=sys.stderr, flush=True)
+        print(one_line(json.dumps(value, ensure_ascii=False)), file=sys.stderr, flush=True)

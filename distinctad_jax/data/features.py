@@ -23,6 +23,7 @@ from distinctad_jax.movie.span import Span
 
 _TOWERS = {"b32": "vit-b-32", "b16": "vit-b-16", "l14": "vit-l-14"}
 _UNIT = 1e-2  # how far from 1 the length of a vector of unit length may be, in float16
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _LOOKED_AT = 64  # frames of a movie whose length is measured
 
 
@@ -163,8 +164,9 @@ class _Arrays:
         if not safe_name(movie) or not path.is_file():
             raise BadInput(f"no features of movie {movie!r}", where=self.path, mend="leave the movie out")
         try:
+            _check_size(path)
             return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, OverflowError) as error:
             raise BadInput(f"no array of numbers ({error})", where=path, mend="save it with numpy.save") from None
 
     def shape(self, movie: str) -> tuple[int, int]:
@@ -174,6 +176,19 @@ class _Arrays:
         found = self._array(movie)
         _checked(found, movie, self.path)
         return np.asarray(found[first:stop])
+
+
+def _check_size(path: Path) -> None:
+    """Errors: BadInput if a file is smaller than its header says; ValueError if it has no header."""
+    with path.open("rb") as file:
+        header = _HEADERS.get(np.lib.format.read_magic(file))
+        if header is None:
+            return  # numpy.load knows whether there is such a version
+        shape, _, kind = header(file)
+        needed, there = math.prod(shape) * kind.itemsize, path.stat().st_size - file.tell()
+    if needed > there and not kind.hasobject:
+        what = f"says {kind} {shape}, {needed} bytes, and has {there}"
+        raise BadInput(what, where=path, mend="copy or save it again")
 
 
 def _checked(found: Any, movie: str, path: Path) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import bisect
 import contextlib
 import math
 import os
+import re
 import stat
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
+import av.logging
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -29,6 +31,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from distinctad_jax.data.seeming import seems
 from distinctad_jax.errors import BadEnvironment, BadInput
 from distinctad_jax.movie.span import clock
 
@@ -44,6 +47,7 @@ _UNACCOUNTED = 1024  # bytes between two packets; Matroska's own headers take so
 _AHEAD = 16  # packets; no picture waits for more than 16 others before it is shown
 _SMALL = 640 * 360  # pixels of a picture; decoding smaller ones in threads costs more than it gains
 _SAME = 1e-6  # s; times that differ by less are one time written in two time bases
+_OVERSIZE = re.compile(r"Picture size (\d+x\d+) exceeds")
 _allowed = MAX_PIXELS  # one for the process: films are read by threads, which would not inherit a context's
 
 
@@ -369,33 +373,6 @@ def _file(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-_SEEMS = {
-    (b"#EXTM3U", b"ffconcat", b"<asx", b"[playlist]"): "a list of files",
-    (b"<?xml", b"<MPD", b"<Smooth"): "no film, but XML, perhaps a list of files",
-    (b"<!doctype", b"<html"): "no film, but a web page",
-    (b"version https://git-lfs",): "no film, but a pointer of Git LFS: run git lfs pull",
-    (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF\0\0\0\0WEBP", b"II*\0", b"MM\0*"): "no film, but a picture",
-    (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ"): "no film, but an archive",
-    (b"v=0",): "no film, but the description of a stream",
-    (b"%PDF",): "no film, but a PDF",
-    (b"\x1aE\xdf\xa3",): "no film: a Matroska or WebM file that is damaged or has no pictures",
-}
-"""What a file seems to be by its first bytes, in lower or upper case."""
-
-
-def _seems(head: bytes) -> str:
-    bare = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for leads, what in _SEEMS.items():
-        if bare.startswith(tuple(lead.lower() for lead in leads)):
-            return what
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide"):
-        return "no film: an MP4 file without its index (moov), or cut off before it"
-    if not head.strip(b"\0"):
-        return "no film, but zeros"
-    text = head.decode("utf-8", "ignore")
-    return "no film, but text" if "".join(text.split()).isprintable() and len(text) > 8 else "no film, or damaged"
-
-
 @contextlib.contextmanager
 def container(path: Path, formats: str = FORMATS) -> Iterator[InputContainer]:
     """A file of one of `formats`, opened with care and closed at the end of the block.
@@ -404,16 +381,15 @@ def container(path: Path, formats: str = FORMATS) -> Iterator[InputContainer]:
     """
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_file(path))
-        head = file.read(64)
+        head = file.read(64) if os.fstat(file.fileno()).st_size else b""  # of what is in /proc some blocks, or fails
         if not head:
             raise BadInput("the file is empty", where=path, mend=MEND)
         file.seek(0)
-        whitelist = {"format_whitelist": formats, "protocol_whitelist": "none"}
         try:
-            box = stack.enter_context(av.open(file, mode="r", options=_limit(), container_options=whitelist))
+            box = av.open(file, mode="r", options=_limit(), container_options=_whitelist(formats))
         except (FFmpegError, UnicodeError) as error:
-            raise BadInput(_seems(head), where=path, mend=MEND) from error
-        yield box
+            raise BadInput(seems(head), where=path, mend=MEND) from error
+        yield stack.enter_context(box)
 
 
 @contextlib.contextmanager
@@ -426,8 +402,25 @@ def opened(path: Path) -> Iterator[Film]:
         yield Film(path, box, _chosen(box, path))
 
 
+def _whitelist(formats: str) -> dict[str, str]:
+    return {"format_whitelist": formats, "protocol_whitelist": "none"}
+
+
 def _limit() -> dict[str, str]:
     return {"max_pixels": str(largest_picture())}
+
+
+def _refused_size(path: Path) -> str:
+    """The size of pictures at which the probe stopped, if it did: only FFmpeg's log has it."""
+    level = av.logging.get_level()
+    with _file(path) as file, av.logging.Capture(local=False) as told:
+        av.logging.set_level(av.logging.ERROR)
+        try:
+            av.open(file, mode="r", options=_limit(), container_options=_whitelist(FORMATS)).close()
+        finally:
+            av.logging.set_level(level)
+    sizes = (_OVERSIZE.match(line) for _, _, line in told)
+    return next((size[1] for size in sizes if size), "")
 
 
 def _chosen(container: InputContainer, path: Path) -> VideoStream:
@@ -438,12 +431,10 @@ def _chosen(container: InputContainer, path: Path) -> VideoStream:
     if stream.codec_context is None:
         raise BadInput("its pictures are in a format that cannot be decoded", where=path, mend=MEND)
     width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > largest_picture():
-        raise BadInput(
-            f"pictures of {width}x{height}, over {largest_picture()} pixels",
-            where=path,
-            mend="scale it down with ffmpeg, or allow more pixels",
-        )
+    size = f"{width}x{height}" if width * height > largest_picture() else "" if width else _refused_size(path)
+    if size:
+        mend = "scale it down with ffmpeg, or allow more with --max-megapixels"
+        raise BadInput(f"pictures of {size}, over {largest_picture()} pixels", where=path, mend=mend)
     stream.codec_context.options = _limit()  # those given at the opening reach the probe only
     stream.thread_type = "AUTO" if width * height > _SMALL else "SLICE"
     return stream

@@ -154,7 +154,7 @@ def _with_video(annotations: Annotations, videos: Path) -> dict[str, Movie]:
 
 
 def _check_features(found: Inspection, movies: tuple[Movie, ...], path: Path, width: int | None) -> None:
-    missing, wrong, short, widths = [], [], [], set()
+    missing, wrong, short, widths, damaged = [], [], [], set(), {}
     with opened_store(path) as store:
         known = set(store.movies())
         for movie in movies:
@@ -163,8 +163,8 @@ def _check_features(found: Inspection, movies: tuple[Movie, ...], path: Path, wi
                 continue
             try:
                 frames, found_width = store.shape(movie.key)
-            except BadInput:
-                wrong.append(movie.key)
+            except BadInput as problem:
+                damaged[movie.key] = f"{Path(problem.where).name}: {problem.what}"
                 continue
             widths.add(found_width)
             if width is not None and found_width != width:
@@ -172,6 +172,8 @@ def _check_features(found: Inspection, movies: tuple[Movie, ...], path: Path, wi
             if movie.duration and abs(frames / movie.duration - 5) > 0.05:
                 short.append(movie.key)
     _note(found, "missing_features", missing, f"have no features in {path.name}", error=True)
+    told = f"have features that cannot be read: {'; '.join([*damaged.values()][:_SHOWN])}"
+    _note(found, "damaged_features", [*damaged], told, error=True)
     needed = f"needed {width}, found {sorted(widths)}" if width else f"found {sorted(widths)}"
     if width is None and len(widths) > 1:
         _note(found, "wrong_width", [movie.key for movie in movies if movie.key in known], needed, error=True)

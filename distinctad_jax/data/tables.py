@@ -97,8 +97,6 @@ def _decoded(path: Path, encoding: str) -> str:
             encoding = marked
     try:
         return data.decode(encoding)
-    except LookupError:
-        raise BadUsage(f"no encoding is called {encoding!r}", mend="use a name such as utf-8 or cp1252") from None
     except UnicodeDecodeError as error:
         replaced = data.decode(encoding, "replace") if tolerant else ""
         if replaced and sum(_REPLACED in line for line in replaced.split("\n")) <= _FEW * replaced.count("\n"):
@@ -109,6 +107,8 @@ def _decoded(path: Path, encoding: str) -> str:
             where=f"{path}:{line}",
             mend="save the file as UTF-8, or name its encoding, for example --encoding cp1252 or latin-1",
         ) from None
+    except (LookupError, UnicodeError):  # some that Python knows decode no file, such as "undefined"
+        raise BadUsage(f"no encoding is called {encoding!r}", mend="use a name such as utf-8 or cp1252") from None
 
 
 def _checked_columns(path: Path, names: Sequence[str]) -> tuple[str, ...]:

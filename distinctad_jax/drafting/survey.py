@@ -12,7 +12,7 @@ from distinctad_jax.data.shots import ShotConfig, Watched, read_shots, shots, wa
 from distinctad_jax.data.video import VideoFacts, probe
 from distinctad_jax.drafting.dialogue import Heard, Sources, listen
 from distinctad_jax.errors import BadInput
-from distinctad_jax.files import fingerprint
+from distinctad_jax.files import fingerprint, written_name
 from distinctad_jax.movie.movie import FilmFile
 from distinctad_jax.movie.practice import Practice
 from distinctad_jax.movie.span import Span, clock, gaps
@@ -49,7 +49,7 @@ class Survey:
     def film(self) -> FilmFile:
         """What a track keeps of the film."""
         return FilmFile(
-            self.video.name,
+            written_name(self.video.name),
             self.facts.duration,
             self.facts.width,
             self.facts.height,
@@ -160,10 +160,13 @@ def facts(seen: Survey) -> dict[str, Any]:
     return found
 
 
-def paper_facts(sources: Sources, practice: Practice, duration: float | None) -> tuple[dict[str, Any], Heard]:
-    """The gaps of a film that is not here, by its subtitles; it ends with the last cue unless `duration` is given.
+def paper_facts(
+    sources: Sources, practice: Practice, duration: float | None, part: Span | None = None
+) -> tuple[dict[str, Any], Heard]:
+    """The gaps of a film that is not here, by its subtitles and given segments, within a part of it or everywhere; it
+    ends with the last cue unless `duration` is given.
 
-    Errors: BadInput as the readers of subtitles, or if there is no cue and no duration either.
+    Errors: BadInput as the readers of these, or if there is no cue and no duration either.
     """
     heard = listen(None, None, sources)
     last = max((line.span.end for line in heard.lines), default=0.0)
@@ -173,6 +176,7 @@ def paper_facts(sources: Sources, practice: Practice, duration: float | None) ->
     silences = gaps(
         heard.speech, end, shortest=practice.minimum_gap, lead_in=practice.lead_in, lead_out=practice.lead_out
     )
+    silences = within(silences, part, practice.minimum_gap)
     found: dict[str, Any] = {
         "file": sources.subtitles.name if sources.subtitles else "",
         "duration": end,

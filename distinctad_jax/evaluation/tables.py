@@ -16,7 +16,8 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
-_MARKDOWN = str.maketrans({character: "\\" + character for character in "\\`*_[]<>|#"})
+_CONTROL = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], "\ufffd")  # a terminal would obey them
+_MARKDOWN = _CONTROL | str.maketrans({character: "\\" + character for character in "\\`*_[]<>|#"})
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -35,7 +36,7 @@ def plain(text: str) -> str:
 
 
 def latex_text(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()).translate(_CONTROL))
 
 
 def _arrow(name: str) -> str:
@@ -83,7 +84,7 @@ def _by_movie(scores: dict[str, Score]) -> list[str]:
 def latex(scored: Scored) -> str:
     """A tabular; the choices stand above it as comments."""
     head, rows = _grid(scored, latex_text)
-    comments = [f"% {name}: {' '.join(text.split())}" for name, text in scored.header.items()]
+    comments = [f"% {name}: {' '.join(text.split()).translate(_CONTROL)}" for name, text in scored.header.items()]
     return "\n".join([*comments, *_tabular(head, rows)]) + "\n"
 
 
@@ -111,8 +112,9 @@ def csv_text(scored: Scored) -> str:
 
 
 def _cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """A text that no spreadsheet takes for a formula, also behind blanks, and no terminal for a command."""
+    kept = " ".join(text.split("\t")).translate(_CONTROL)
+    return f"'{kept}" if kept.lstrip().startswith(_FORMULA) else kept
 
 
 def _bare(value: float | None) -> float | str:
@@ -180,7 +182,7 @@ def _pairs(pairs: Sequence[Pair]) -> list[str]:
 
 
 def latex_of_comparison(compared: Compared) -> str:
-    comments = [f"% {name}: {' '.join(text.split())}" for name, text in compared.header.items()]
+    comments = [f"% {name}: {' '.join(text.split()).translate(_CONTROL)}" for name, text in compared.header.items()]
     rows = ([latex_text(row[0]), *row[1:]] for row in _changes(compared))
     return "\n".join([*comments, *_tabular(["score", "A", "B", "B - A", r"95 \%", "p"], rows)]) + "\n"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from distinctad_jax.errors import BadUsage
-from distinctad_jax.files import write_text
+from distinctad_jax.files import write_text, written_name
 from distinctad_jax.movie.movie import Line, Track
 from distinctad_jax.tracks import captions, dapt, jsonl, markdown, master, srt, table, transcript, webvtt
 from distinctad_jax.tracks.cues import Cue
@@ -99,7 +99,7 @@ def track_in(path: Path, found: Warnings, encoding: str = "utf-8") -> Track:
     """As `read_track`, with what was mended in `found`."""
     form = format_of(path, [one.name for one in FORMATS.values() if one.read])
     text = read_text(path, encoding, found, lossy=form.lossy)
-    return form.module.track_of(text, stem(path), found)
+    return form.module.track_of(text, written_name(stem(path)), found)
 
 
 def read_cues(path: Path, *, encoding: str = "utf-8", problems: list[str] | None = None) -> list[Cue]:

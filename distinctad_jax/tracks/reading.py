@@ -20,7 +20,12 @@ _ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", cod
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _TOLD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
 _HALF = re.compile("[\ud800-\udfff]")  # half of a pair of UTF-16, which no encoding can write
+_ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that were no UTF-8, as Python carries them along
 _BLANKS = re.compile("[ \t]+")
+_LATIN = ("cp1252", "cp1250", "cp1254", "cp1257")  # for letters beside ASCII, of most languages of Europe
+_MARKS = frozenset("‘’‚“”„…–—«»¿¡ºª°£€\xa0")
+_MEND = "save it as UTF-8, or name its encoding, for example --encoding latin-1 or cp1251"
+_ZEROS = 10  # by chance, or by malice, a few stand in texts
 _SHOWN, _KEPT = 5, 20
 
 
@@ -72,27 +77,56 @@ def read_text(path: Path, encoding: str, found: Warnings, *, lossy: bool = False
 
     Bytes that are no text become U+FFFD with a warning: a few, or with `lossy` any number.
 
-    Errors: BadInput if it is missing, no regular file, larger than `LARGEST`, or mostly in another encoding;
+    Errors: BadInput if it is missing, no regular file, larger than `LARGEST`, or written in another encoding;
       BadUsage if the encoding has no such name.
     """
     _check(path)
     data = read_bytes(path)
-    for mark, marked in _ORDER_MARKS.items():
-        if data.startswith(mark):
-            encoding = marked
+    marked = next((name for mark, name in _ORDER_MARKS.items() if data.startswith(mark)), "")
+    encoding = marked or encoding
     try:
         text = data.decode(encoding)
-    except LookupError:
-        raise BadUsage(f"no encoding is called {encoding!r}", mend="use a name such as utf-8 or cp1252") from None
     except UnicodeDecodeError as error:
         found.damaged, text = True, data.decode(encoding, errors="replace")
-        lost, line = text.count("\ufffd"), data.count(b"\n", 0, error.start) + 1
-        mend = "save it as UTF-8, or name its encoding, for example --encoding latin-1 or cp1251"
-        if lost > sum(character > "\x7f" for character in text) - lost:
+        line = data.count(b"\n", 0, error.start) + 1
+        if not marked and _is_another(data, text, encoding):
             if not lossy:
-                raise BadInput(f"is not {encoding}", where=f"{path}:{line}", mend=mend) from None
-            found.add(line, f"is not {encoding}: {mend}")
+                raise BadInput(f"is not {encoding}", where=f"{path}:{line}", mend=_MEND) from None
+            found.add(line, f"is not {encoding}: {_MEND}")
+    except (LookupError, UnicodeError):  # some that Python knows decode no file, such as "undefined"
+        raise BadUsage(f"no encoding is called {encoding!r}", mend="use a name such as utf-8 or cp1252") from None
+    if "\0" in text and (name := _unmarked(data)):
+        mend = f"save it as UTF-8, or name its encoding: --encoding {name}"
+        raise BadInput(f"is not {encoding}, it looks like {name}", where=path, mend=mend)
     return _HALF.sub("\ufffd", text)
+
+
+def _is_another(data: bytes, text: str, encoding: str) -> bool:
+    """Whether bytes were lost because the file is written in another encoding, and not because a few are damaged.
+
+    It is if more were lost than were read beyond ASCII; but where most letters are ASCII, only if there is an
+    encoding in which all that was lost is letters and marks.
+    """
+    lost = text.count("\ufffd")
+    if lost <= sum(character > "\x7f" for character in text) - lost:
+        return False
+    if codecs.lookup(encoding).name != "utf-8":
+        return True
+    odd = bytes(ord(half) - 0xDC00 for half in _ESCAPED.findall(data.decode(encoding, "surrogateescape")))
+    return len(odd) > sum(map(str.isalpha, text)) or any(_is_written(odd, name) for name in _LATIN)
+
+
+def _is_written(odd: bytes, encoding: str) -> bool:
+    """Whether these bytes are letters or marks; no language needs a y with two dots, 0xff, which damage does."""
+    return all((c.isalpha() and c != "\xff") or c in _MARKS for c in odd.decode(encoding, "replace"))
+
+
+def _unmarked(data: bytes) -> str:
+    """UTF-16 without a mark, as far as zeros give it away: in every second byte, and only there."""
+    zeros = [data[place::2].count(0) for place in (0, 1)]
+    if min(zeros) or max(zeros) < max(len(data) / 10, _ZEROS):
+        return ""
+    return "utf-16-be" if zeros[0] else "utf-16-le"
 
 
 def _check(path: Path) -> None:

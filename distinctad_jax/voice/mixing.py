@@ -127,7 +127,7 @@ def parts_of(track: Track, folder: Path) -> tuple[list[Part], list[Description]]
     Errors: BadInput for a clip that lies elsewhere, and for descriptions that overlap or last longer than they say.
     """
     parts, silent = [], []
-    for one in track.descriptions:
+    for one in track.numbered().descriptions:
         if one.kind != "inline" or one.speech is None or not one.speech.clip:
             silent.append(one)
             continue
@@ -186,7 +186,7 @@ def mixed(
     if voices and voices[-1].span.end > programme.seconds + 1e-3:
         last = parts[-1].description
         what = f"ends at {clock(voices[-1].span.end)}, after the film, at {clock(programme.seconds)}"
-        raise BadInput(what, where=last.id, mend="move or drop it")
+        raise BadInput(what, where=f"{programme.path}:{last.id}", mend="move or drop it")
     seconds, meter = int(programme.seconds) + 1, Meter(programme.channels)
     for number, piece in enumerate(programme.pieces(problems)):
         meter.add(piece)

@@ -72,6 +72,14 @@ def test_missing_videos_and_features_of_another_width_are_errors(check, tmp_path
     (tmp_path / "videos" / "b.mkv").write_bytes(b"")
     np.save(tmp_path / "features" / "a.npy", np.zeros((20, 768), np.float32))
     assert check("--bad-rows=drop", *folders, "--width=768")[0] == 0
+    whole = (tmp_path / "features" / "a.npy").read_bytes()
+    (tmp_path / "features" / "a.npy").write_bytes(whole[:-100])
+    code, lines, found, _ = check("--bad-rows=drop", *folders, "--width=768")
+    assert code == 3 and found["in_movies"] == {"damaged_features": ["a"]}
+    assert any("a.npy: says float32 (20, 768), 61440 bytes, and has 61340" in line for line in lines)
+    lie = whole.replace(b"(20, 768)", b"(" + b"9" * 30 + b", 768)")
+    (tmp_path / "features" / "a.npy").write_bytes(lie)
+    assert check("--bad-rows=drop", *folders, "--width=768")[0] == 3
 
 
 def test_rows_without_their_own_file_are_counted_and_named(check, tmp_path):

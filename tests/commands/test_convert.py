@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 
 import pytest
 
@@ -171,3 +172,13 @@ def test_markdown_holds_no_mark_up_of_others(tmp_path, capsys):
 def test_an_unknown_format_is_wrong_usage(tmp_path, capsys, format):
     write_track(tmp_path / "film.json", TRACK)
     assert run(capsys, "convert", tmp_path / "film.json", "-f", format)[0] == 2
+
+
+def test_names_that_are_no_text_make_text_and_json_on_one_line(tmp_path, capsys):
+    for name in (b"\xff.json", "a\u2028b.json".encode(), b"a\x7f\x1bb.json"):
+        path = tmp_path / os.fsdecode(name)
+        write_track(path, Track("", (Description(Span(1, 2), "He waits."),)))
+        code, out, error = run(capsys, "convert", path, "-f", "all", "-o", tmp_path / "out", "--json")
+        (tmp_path / "out" / path.name).unlink()
+        assert code == 0 and error.count("\n") == 1 and "error" not in error
+        assert json.loads(out.splitlines()[-1])["cues"] == 1 and out.isascii() and out.strip().isprintable()

@@ -268,3 +268,26 @@ def test_hostile_text_reaches_no_file_as_markup(folder, monkeypatch, tmp_path, c
         text = (tmp_path / "out" / name).read_text(encoding="utf-8")
         assert "<img" not in text and "</script" not in text and "\x00" not in text
         assert len(read_track(tmp_path / "out" / name, problems=[]).descriptions) == found["described"] > 0
+
+
+def test_what_no_format_holds_is_refused_before_any_is_written(tmp_path, capsys):
+    script = {"format": "distinctad track", "version": 1, "language": "<b>", "film": {"name": "f", "duration": 20}}
+    script["entries"] = [{"start": 1, "end": 3, "text": "He runs."}]
+    (tmp_path / "a.json").write_text(json.dumps(script))
+    told = said(capsys, ["fit", tmp_path / "a.json", "-f", "all", "-o", tmp_path / "out"], 3)[1]
+    assert "a.json: DAPT needs a language tag" in told and not (tmp_path / "out").exists()
+
+
+def test_options_are_used_or_refused_where_there_are_only_subtitles(tmp_path, capsys):
+    write_srt(tmp_path / "a.srt", [(1, 2, "Hello."), (8, 9, "Bye.")])
+    line = ["gaps", tmp_path / "a.srt", "--duration=20", "--json"]
+    (tmp_path / "s.json").write_text("[[4, 5]]")
+    found, _ = said(capsys, [*line, "--speech-segments", tmp_path / "s.json"])
+    assert found["gaps_at"] == [[5.3, 7.7], [9.3, 20.0]]
+    assert said(capsys, [*line, "--start=3", "--end=11"])[0]["gaps_at"] == [[3.0, 7.7]]
+    (tmp_path / "s.json").write_text("[[4, NaN]]")
+    assert "s.json:[0]: nan" in said(capsys, [*line, "--speech-segments", tmp_path / "s.json"], 3)[1]
+    assert "s.json" in said(capsys, [*line, "--shots", tmp_path / "s.json"], 3)[1]
+    for flag in ("--speech-detector", "--subtitles", "--subtitle-track"):
+        assert f"{flag}: is of no use to a.srt" in said(capsys, [*line, f"{flag}=x"], 2)[1]
+    assert said(capsys, [*line, "--subtitle-track=none", "--shots=none"])[0]["gaps"] == 2

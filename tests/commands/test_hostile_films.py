@@ -178,10 +178,24 @@ def test_huge_pictures_take_little_memory(tmp_path):
 def test_the_limit_of_a_picture_is_a_flag(capsys, tmp_path):
     path = film(tmp_path / "film.mp4", pictures=48)
     kept = keep(capsys, tmp_path, ["gaps", path, "--max-megapixels=0.001"], codes=(3,))
-    assert "over 1000 pixels; scale it down with ffmpeg, or allow more pixels" in kept.error
+    assert "pictures of 96x64, over 1000 pixels; scale it down with ffmpeg, or allow more" in kept.error
+    probed = film(tmp_path / "probed.mp4", pictures=48, codec="mpeg4")  # its size is in its pictures
+    assert (
+        "pictures of 96x64, over 1000"
+        in keep(capsys, tmp_path, ["gaps", probed, "--max-megapixels=0.001"], codes=(3,)).error
+    )
     assert keep(capsys, tmp_path, ["gaps", path, "--max-megapixels=60"], codes=(0,)).found
     for value in ("0", "-1", "nan", "inf"):
         assert "more than 0" in keep(capsys, tmp_path, ["gaps", path, f"--max-megapixels={value}"], codes=(2,)).error
+
+
+def test_the_kernels_files_are_no_films_and_no_papers(capsys, tmp_path):
+    path = film(tmp_path / "film.mp4", pictures=48)
+    for address in ("/proc/self/mem", "/proc/self/status"):
+        assert "the file is empty" in keep(capsys, tmp_path, ["gaps", address], codes=(3,)).error
+    line = ["describe", path, "--dry-run", "--shots=none", "--cast"]
+    for address in ("/proc/self/status", "/dev/zero"):
+        assert "is no regular file" in keep(capsys, tmp_path, [*line, address], codes=(3,)).error
 
 
 SLOW = """

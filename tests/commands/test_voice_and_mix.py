@@ -213,3 +213,12 @@ def test_a_track_without_descriptions_or_with_overlaps_is_told_in_one_line(tmp_p
     write_track(tmp_path / "both.json", Track("both", tuple(overlapping)))
     assert main(["voice", str(tmp_path / "both.json"), "-f", "vtt", engine]) == 3
     assert all(line.startswith(("error: ", "warning: ")) for line in capsys.readouterr().err.splitlines())
+
+
+def test_a_narration_of_years_is_refused_before_a_word_is_spoken(tmp_path, engine, capsys):
+    for name, late, length in (("cue", 1e8, 12.0), ("film", 1.0, 3.6e9)):
+        said = Description(Span(late, late + 5), "He runs.")
+        write_track(tmp_path / f"{name}.json", Track("film", (said,), film=FilmFile("film.mp4", length)))
+        assert main(["voice", str(tmp_path / f"{name}.json"), "-o", str(tmp_path / "out"), engine]) == 3
+        assert "a narration at most 24 hours; correct its times" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -339,3 +339,33 @@ def test_scoring_waits_for_no_jax(put):
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.stdout.strip() == "False"
+
+
+def test_what_is_there_is_not_written_over_and_what_is_read_never(put, tmp_path, capsys):
+    path = put("p.csv", table(made()))
+    before = path.read_bytes()
+    out, link = tmp_path / "scores.md", tmp_path / "link.md"
+    link.symlink_to("secret.md")
+    line = ["score", str(path), "--resamples=0", "--out"]
+    assert main([*line, str(out)]) == 0 and main([*line, str(out)]) == 2 and main([*line, str(out), "--force"]) == 0
+    assert main([*line, str(path), "--force"]) == 2 and main([*line, str(link), "--force"]) == 2
+    assert main(["compare", str(path), str(path), "--out", str(path), "--force"]) == 2
+    told = capsys.readouterr().err
+    assert "scores.md: is there already" in told and "p.csv: is read, and" in told and "link.md: is a link" in told
+    assert path.read_bytes() == before and not (tmp_path / "secret.md").exists()
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex", "csv"])
+def test_names_steer_no_terminal_and_no_spreadsheet(put, capsys, form):
+    rows = [("\x1b[31ma\x07", 1, 2, "x y", "y"), ("\t=1+1", 1, 2, "x", "y")]
+    lines = [",".join(map(str, row)) for row in [("movie", "start", "end", "text_gt", "text_gen"), *rows]]
+    path = put("p.csv", "\n".join(lines) + "\n")
+    assert main(["score", str(path), "--format", form, "--resamples=0"]) == 0
+    out = capsys.readouterr().out
+    assert all(c.isprintable() or c == "\n" for c in out)
+    assert not any(cell.strip().startswith("=") for line in out.splitlines() for cell in line.split(","))
+
+
+@pytest.mark.parametrize("flag", ["--seed=-1", "--encoding=undefined"])
+def test_wrong_values_are_wrong_usage(put, flag, capsys):
+    assert main(["score", str(put("p.csv", table(made()))), flag]) == 2 and "error: " in capsys.readouterr().err

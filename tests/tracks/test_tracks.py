@@ -292,6 +292,31 @@ def test_another_encoding_is_read_if_named(tmp_path):
         dialogue(tmp_path / "a.srt", data, encoding="klingon")
 
 
+def test_utf16_without_a_mark_is_named(tmp_path):
+    for name in ("utf-16-le", "utf-16-be"):
+        (tmp_path / "a.srt").write_bytes(SRT.replace("One", "Привет").encode(name))
+        with pytest.raises(BadInput, match=f"looks like {name}; .*--encoding {name}"):
+            read_dialogue(tmp_path / "a.srt")
+        assert read_dialogue(tmp_path / "a.srt", encoding=name)[0].text == "Привет."
+    with pytest.raises(BadUsage, match="no encoding is called 'undefined'"):
+        read_dialogue(tmp_path / "a.srt", encoding="undefined")
+
+
+@pytest.mark.parametrize("lost", [b"\xff\xfe", b"\x80\x81"])
+def test_bytes_that_no_encoding_writes_are_damage_among_plain_letters(tmp_path, lost):
+    found, problems = dialogue(tmp_path / "a.srt", SRT.encode().replace(b"One", b"O" + lost + b"ne"))
+    assert found[0][2] == "O\ufffd\ufffdne." and "a.srt:3: bytes that are no text" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("cp1250", "Zażółć gęślą"), ("cp1254", "şöför ağı"), ("cp1257", "ačiū šįvakar")]
+)
+def test_other_latin_encodings_are_refused(tmp_path, name, text):
+    (tmp_path / "a.srt").write_bytes(SRT.replace("One", text).encode(name))
+    with pytest.raises(BadInput, match=r"a\.srt:3: is not utf-8; .*--encoding"):
+        read_dialogue(tmp_path / "a.srt")
+
+
 def test_a_few_damaged_bytes_are_replaced_and_told(tmp_path):
     data = SRT.replace("One", "Eins, zwei für füß ").replace("too", "XX").encode().replace(b"XX", b"\xff\x00")
     found, problems = dialogue(tmp_path / "a.srt", data)
