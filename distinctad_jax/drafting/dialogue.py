@@ -27,6 +27,8 @@ DETECTORS = "distinctad.speech_detectors"
 """The entry points under which packages offer a `SpeechDetector` by name."""
 NOTHING = "nothing: no subtitles and no speech segments"
 """The source of a dialogue that nobody knows."""
+NO_TRACK = "none"
+"""The name of no subtitle track: who gives it knows of the dialogue, and is not warned."""
 _NOTES = "♪♫♬"
 
 
@@ -93,6 +95,11 @@ def listen(video: Path | None, facts: VideoFacts | None, sources: Sources) -> He
             f"{sources.subtitles or video}: the speech is {abs(offset.seconds):.1f} s {late} than the subtitles "
             f"(agreement {offset.agreement:.2f}, {offset.unshifted:.2f} as they are); shift them, or check the film"
         )
+    if not told and sources.track != NO_TRACK and facts is not None and facts.has_audio:
+        what = "it has sound and nothing says when somebody speaks, so descriptions may lie over dialogue"
+        problems.append(
+            f"{video}: {what}; give --subtitles or --speech-segments, or --subtitle-track none if nobody does"
+        )
     speech = tuple(merge(found + from_sound))
     return Heard(tuple(lines), speech, " and ".join(told) or NOTHING, offset, tuple(problems))
 
@@ -103,7 +110,7 @@ def _lines(video: Path | None, sources: Sources, problems: list[str]) -> tuple[l
         everything = read_dialogue(sources.subtitles, speech_only=False, encoding=sources.encoding, problems=problems)
         lines = [Line(one.span, one.text, one.speaker, _spoken(one, (one.text,), sources)) for one in everything]
         told = [f"subtitles {sources.subtitles.name}"]
-    elif video is not None and sources.track != "none":
+    elif video is not None and sources.track != NO_TRACK:
         captions = read_captions(video, sources.track, problems=problems)
         if captions is None:
             return [], []
@@ -147,7 +154,11 @@ def named_detector(name: str) -> SpeechDetector:
     offered = {point.name: point for point in importlib.metadata.entry_points(group=DETECTORS)}
     if name not in offered:
         there = ", ".join(sorted(offered)) or "none is installed"
-        raise BadUsage(f"no speech detector {name!r} ({there})", where="--speech-detector", mend="name one of these")
+        raise BadUsage(
+            f"no speech detector {name!r} ({there})",
+            where="--speech-detector",
+            mend="install one, or give --speech-segments",
+        )
     return offered[name].load()
 
 

@@ -131,7 +131,7 @@ def test_an_interrupted_run_goes_on(folder, monkeypatch, tmp_path, capsys):
 
 
 def test_progress_is_json_if_wanted(folder, stub, tmp_path, capsys):
-    _, told = said(capsys, ["gaps", folder / "a.mp4", "--json-progress"])
+    _, told = said(capsys, ["gaps", folder / "a.mp4", "--json-progress", "--subtitle-track=none"])
     assert all(json.loads(line)["stage"] == "looking" for line in told.splitlines())
 
 
@@ -161,7 +161,8 @@ def test_the_commands_are_functions_too(folder):
 def test_odd_names_of_films_work_and_forge_no_line(folder, stub, tmp_path, capsys, name):
     film = tmp_path / name
     film.write_bytes((folder / "a.mp4").read_bytes())
-    found, told = said(capsys, ["describe", film, "--shots", "none", "-o", tmp_path / "out", "--json", "-q"])
+    options = ["--shots", "none", "--subtitle-track", "none", "-o", tmp_path / "out", "--json", "-q"]
+    found, told = said(capsys, ["describe", film, *options])
     assert told == "" and found["file"] == name
     assert read_track(tmp_path / "out" / f"{film.stem}.vtt", problems=[]).descriptions
 

@@ -45,6 +45,14 @@ def test_sound_cues_are_no_speech_and_songs_are_if_wanted(film, tmp_path):
     close(seen.silences, [(0, 8.7), (11.3, 13.7), (16.3, 30)])
 
 
+def test_a_film_with_sound_of_which_nobody_says_when_it_speaks_is_warned_about(film, tmp_path):
+    [told] = survey(film, Sources(), Practice(), cuts=NONE).problems
+    assert "--subtitles" in told and "over dialogue" in told
+    assert not survey(film, Sources(track="none"), Practice(), cuts=NONE).problems
+    (tmp_path / "a.lab").write_text("4 6 speech\n")
+    assert not survey(film, Sources(segments=tmp_path / "a.lab"), Practice(), cuts=NONE).problems
+
+
 @pytest.mark.parametrize(("suffix", "codec"), [("mkv", "subrip"), ("mp4", "mov_text")])
 def test_subtitles_inside_the_film_are_found(tmp_path, suffix, codec):
     captions = [(1, 2, "<i>Hello</i>"), (3, 4, "[thunder]"), (5, 6, "Bye\nnow")]
