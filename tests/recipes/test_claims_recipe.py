@@ -74,6 +74,8 @@ def test_narrators_of_a_group_differ_in_what_their_names_say_alone():
     assert stage2["oracle full"] == stage2["full"]
     no_em, one = stage2["oracle no EM"], stage2["oracle one clip"]
     assert no_em == replace(stage2["full"], seeing=replace(stage2["full"].seeing, fusion="none"))
+    content = wanted["0 oracle content words"].of(spec).section("stage2")
+    assert content == replace(stage2["full"], distinct=replace(stage2["full"].distinct, min_count=99))
     assert one.clips * one.training.batch == no_em.clips * no_em.training.batch and one.loss.distinctive == 0
 
 
