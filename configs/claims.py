@@ -295,8 +295,8 @@ NOTES = (
     "small and briefly trained. *oracle* systems are in all else the same and have, in place of a tower's "
     "features, what the screenplay says that a frame shows (`extract.tower=oracle`): what they do not say is not "
     "for want of sight. The sweeps of redundancy and all switches are of oracle systems. *one clip* sees no "
-    "neighbours and has the next-word loss alone. *content words* puts the weight of the distinctive-word loss on all "
-    "words that are no stop-words, whatever neighbours say (`stage2.distinct.min_count`).",
+    "neighbours and has the next-word loss alone. *content words* puts the weight of the distinctive-word loss on "
+    "all words that are no stop-words, whatever neighbours say (`stage2.distinct.min_count`).",
 )
 
 
