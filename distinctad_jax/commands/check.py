@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+from distinctad_jax.commands.sources import film_options, reads_films
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.data.annotations import KINDS
 from distinctad_jax.data.inspection import inspect
@@ -24,31 +26,39 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bad-rows", choices=["error", "drop"], default="error", help="rows that cannot be used")
     parser.add_argument("--videos", type=Path, metavar="FOLDER", help="films, clips, or folders or tars of frames")
     parser.add_argument("--features", type=Path, metavar="STORE", help=".h5 file, or folder of .npy files")
+    parser.add_argument("--features-fps", type=float, default=5.0, metavar="FPS", help="of the store (default 5)")
     parser.add_argument("--width", type=int, metavar="N", help="width that the features must have, such as 768")
     parser.add_argument("--subtitles", type=Path, metavar="FOLDER", help="MOVIE.srt or MOVIE.vtt")
     parser.add_argument("--cast", type=Path, metavar="JSON")
     parser.add_argument("--splits", type=Path, metavar="JSON")
     parser.add_argument("--clips", type=int, default=8, metavar="N", help="window for distinctive words (default 8)")
+    film_options(parser)
 
 
+@reads_films
 def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
     """Prints the report; returns its counts and rows. Errors: BadInput if there is something to be mended."""
     if given.clips < 1:
         raise BadUsage(f"windows of {given.clips} clips", where="--clips", mend="give 1 or more")
-    found = inspect(
-        given.annotations,
-        kind=given.kind,
-        encoding=given.encoding,
-        times=given.times,
-        bad_rows=given.bad_rows,
-        videos=given.videos,
-        features=given.features,
-        width=given.width,
-        cast=given.cast,
-        splits=given.splits,
-        subtitles=functools.partial(read_subtitles, given.subtitles) if given.subtitles else None,
-        clips=given.clips,
-    )
+    if not 0 < given.features_fps < math.inf:
+        raise BadUsage(f"{given.features_fps:g} frames a second", where="--features-fps", mend="give more than 0")
+    with voice.bar("opening films") as bar:
+        found = inspect(
+            given.annotations,
+            kind=given.kind,
+            encoding=given.encoding,
+            times=given.times,
+            bad_rows=given.bad_rows,
+            videos=given.videos,
+            features=given.features,
+            features_fps=given.features_fps,
+            width=given.width,
+            cast=given.cast,
+            splits=given.splits,
+            subtitles=functools.partial(read_subtitles, given.subtitles) if given.subtitles else None,
+            clips=given.clips,
+            progress=lambda done, count: bar(done, count, ""),
+        )
     traps = found.annotations.report.sentences()
     for line in [*traps, *found.warnings, *found.errors]:
         print(printable(line))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from distinctad_jax.data.library import safe_name
+from distinctad_jax.data.seeming import refuse_pickle
 from distinctad_jax.errors import BadInput
 from distinctad_jax.files import read_json, real
 from distinctad_jax.movie.movie import Person
@@ -45,7 +46,7 @@ def read_cast(path: Path) -> dict[str, tuple[Person, ...]]:
     Errors: BadInput, with the place in the file (`tt0042208[3].role`), if it is missing, a pickle, no JSON, or of
       another shape, or if a portrait lies outside the folder or is not there.
     """
-    _refuse_pickle(path)
+    refuse_pickle(path, "JSON")
     value = read_json(path)
     if not isinstance(value, dict):
         raise BadInput("not an object of movies", where=path, mend='write {"movie": [{"id", "name", "role"}]}')
@@ -65,8 +66,10 @@ def read_cast(path: Path) -> dict[str, tuple[Person, ...]]:
 def read_splits(path: Path) -> dict[str, tuple[str, ...]]:
     """The movies of each split, `{"train": ["movie", ...], ...}`; splits may share movies, as MAD's do.
 
-    Errors: BadInput, with the place in the file, if it is no JSON of that shape or a split names a movie twice.
+    Errors: BadInput, with the place in the file, if it is a pickle or no JSON of that shape, or a split names a movie
+      twice.
     """
+    refuse_pickle(path, "JSON")
     value = read_json(path)
     if not isinstance(value, dict) or not value:
         raise BadInput("not an object of splits", where=path, mend='write {"train": ["movie", ...], "test": [...]}')
@@ -87,19 +90,6 @@ def read_splits(path: Path) -> dict[str, tuple[str, ...]]:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
-
-
-def _refuse_pickle(path: Path) -> None:
-    pickled = path.suffix.lower() in (".pkl", ".pickle")
-    if not pickled and path.is_file():
-        with path.open("rb") as file:
-            pickled = file.read(2)[:1] == b"\x80"  # how every pickle since protocol 2 begins
-    if pickled:
-        raise BadInput(
-            "a pickle, which could run programs when it is read",
-            where=path,
-            mend="convert it to JSON in a container without network, as docs/data.md tells",
-        )
 
 
 def _person(path: Path, place: str, entry: Any) -> Person:

@@ -38,10 +38,11 @@ from distinctad_jax.movie.span import clock
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf"
 MAX_PIXELS = 50_000_000
 """Pictures with more are refused before they are decoded, unless `pictures_up_to` allows more, or fewer."""
+SLACK = 0.5
+"""Seconds that sound often goes on for after the last picture; the stated length may include them."""
 MEND = "give a video file such as .mp4, .mkv or .webm, or convert it with ffmpeg"
 _FAR = 8.0  # s; a seek decodes half a group of pictures for nothing, so it must jump over several groups
 _LATEST = 1e9  # s; later moments would not fit the integers of a time base of nanoseconds
-_SLACK = 0.5  # s; sound often goes on for so long after the last picture, and the stated length may include it
 _PAUSE = 1.0  # s; so long a pause between pictures of a broadcast stream means that some are lost
 _UNACCOUNTED = 1024  # bytes between two packets; Matroska's own headers take some dozens
 _AHEAD = 16  # packets; no picture waits for more than 16 others before it is shown
@@ -332,7 +333,7 @@ class Film:
         """How long the last picture, at `time`, may be held: for ever, unless the film broke off before its end."""
         lasts = float((last.duration or 0) * self._base)
         end, declared = time + lasts, self.declared()
-        if declared is None or declared <= end + max(_SLACK, 2 * lasts):
+        if declared is None or declared <= end + max(SLACK, 2 * lasts):
             self.end = max(time + self.lasts(last), declared or 0.0)
             return float("inf")
         self.damage.notes.append(f"decoded to {clock(end)} of {clock(declared)}")
@@ -340,7 +341,7 @@ class Film:
 
     def over(self, time: float) -> bool:
         """Whether the film is over at a time, and not by a rounding: known once its last picture is."""
-        return time >= self.end + _SLACK
+        return time >= self.end + SLACK
 
 
 def stamp(frame: Any) -> float:

@@ -103,15 +103,16 @@ class Report:
         """The account in words, one sentence for each finding, with the first few lines."""
         told = [f"{self.path}: {self.used} of {self.rows} rows used, in {self.movies} movies ({self.kind})"]
         for reason, count in sorted(self.dropped.items()):
-            told.append(f"{count} rows dropped: {reason}{_shown(self.dropped_lines.get(reason, ()))}")
+            told.append(f"{count} rows dropped: {reason}{shown_lines(self.dropped_lines.get(reason, ()))}")
         for name, what in {**FAULTS, **TRAPS}.items():
             lines = self.faults.get(name, ()) or self.traps.get(name, ())
             if lines:
-                told.append(f"{len(lines)} rows {what}{_shown(lines)}")
+                told.append(f"{len(lines)} rows {what}{shown_lines(lines)}")
         return told
 
 
-def _shown(lines: Sequence[int]) -> str:
+def shown_lines(lines: Sequence[int]) -> str:
+    """The first few lines in brackets, as at the end of a finding; empty if there are none."""
     shown = ", ".join(map(str, lines[:_SHOWN])) + (", ..." if len(lines) > _SHOWN else "")
     return f" (lines {shown})" if shown else ""
 

@@ -1,6 +1,11 @@
-"""What a file that is no film seems to be."""
+"""What a file that is no film seems to be, and whether a file is a pickle."""
 
 from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from distinctad_jax.errors import BadInput
 
 _SEEMS = {
     (b"#EXTM3U", b"ffconcat", b"<asx", b"[playlist]"): "a list of files",
@@ -28,3 +33,21 @@ def seems(head: bytes) -> str:
         return "no film, but zeros"
     text = head.decode("utf-8", "ignore")
     return "no film, but text" if "".join(text.split()).isprintable() and len(text) > 8 else "no film, or damaged"
+
+
+def refuse_pickle(path: Path, wanted: str) -> None:
+    """Errors: BadInput for a pickle by its name or first bytes; `wanted` is what it has to be converted to."""
+    pickled = bool({".pkl", ".pickle"} & {suffix.lower() for suffix in path.suffixes[-2:]})  # also .pkl.gz
+    if not pickled:
+        with contextlib.suppress(OSError, ValueError):  # whoever reads it says what is wrong
+            if path.is_file():
+                with path.open("rb") as file:
+                    head = file.read(2)
+                # How every pickle since protocol 2 begins, the protocol second; no text has such a second byte.
+                pickled = head[:1] == b"\x80" and b"" < head[1:] < b" "
+    if pickled:
+        raise BadInput(
+            "a pickle, which could run programs when it is read",
+            where=path,
+            mend=f"convert it to {wanted} in a container without network, as docs/data.md tells",
+        )

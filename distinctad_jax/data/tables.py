@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from distinctad_jax.data.seeming import refuse_pickle
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.files import read_bytes
 
@@ -74,8 +75,9 @@ def read_table(path: Path, encoding: str = "auto") -> Table:
     these become U+FFFD, by which such rows are found and told. Columns are stripped and lower-cased; those without a
     name (numbers of rows, commas at the end) are left out.
 
-    Errors: BadInput, with file and line, if it is missing, not text in this encoding, empty, without a header, or has
-      a column twice; BadUsage if the encoding has no such name. A row that does not fit its header is a flaw.
+    Errors: BadInput, with file and line, if it is missing, a pickle, not text in this encoding, empty, without a
+      header, or has a column twice; BadUsage if the encoding has no such name. A row that does not fit its header is
+      a flaw.
     """
     text = _decoded(path, encoding)
     if not text.strip():
@@ -89,6 +91,7 @@ def read_table(path: Path, encoding: str = "auto") -> Table:
 
 
 def _decoded(path: Path, encoding: str) -> str:
+    refuse_pickle(path, "CSV")
     data = read_bytes(path)
     tolerant = encoding == "auto"
     encoding = "utf-8" if tolerant else encoding
