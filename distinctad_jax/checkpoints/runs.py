@@ -24,6 +24,7 @@ import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 import distinctad_jax
+from distinctad_jax.checkpoints.aside import DAMAGED, is_step, refuse_endless, set_aside, strays
 from distinctad_jax.checkpoints.digests import DigestSave, differing, read_digest, sha256
 from distinctad_jax.errors import BadEnvironment, BadInput, BadResume
 from distinctad_jax.files import read_json
@@ -211,20 +212,15 @@ class Checkpoints:
     def steps(self) -> list[int]:
         """The steps that stand there, newest first, by their names alone."""
         names = [path.name for path in self.folder.iterdir() if path.is_dir()] if self.folder.is_dir() else []
-        return sorted((int(name) for name in names if _is_step(name)), reverse=True)
+        return sorted((int(name) for name in names if is_step(name)), reverse=True)
 
     def _tidy(self) -> None:
         """Sets aside what is no checkpoint, as orbax takes some of it for one, and puts back what is misnamed."""
-        paths = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
-        strays = [
-            path.name
-            for path in paths
-            if not (path.is_dir() and _is_step(path.name)) and path.name != "damaged" and "orbax" not in path.name
-        ]
-        if strays:
-            warnings.warn(f"{self.folder}: {', '.join(strays[:5])}: no checkpoint, set aside", stacklevel=2)
-        for name in strays:
-            self._set_aside(name)
+        found = strays(self.folder)
+        if found:
+            warnings.warn(f"{self.folder}: {', '.join(found[:5])}: no checkpoint, set aside", stacklevel=2)
+        for name in found:
+            set_aside(self.folder, name)
         self._put_back()
 
     def _put_back(self) -> None:
@@ -244,7 +240,7 @@ class Checkpoints:
             (self.folder / name).rename(self.folder / f"{name}.misnamed")
         for name, own in names.items():
             if (self.folder / own).exists():  # a copy
-                self._set_aside(f"{name}.misnamed")
+                set_aside(self.folder, f"{name}.misnamed")
             else:
                 (self.folder / f"{name}.misnamed").rename(self.folder / own)
 
@@ -272,24 +268,15 @@ class Checkpoints:
     def _quarantine(self, wrong: Mapping[int, str]) -> None:
         for step, fault in wrong.items():
             warnings.warn(
-                f"{self.folder}: step {step} is not used, {fault}; it is now in {self.folder / 'damaged'}",
+                f"{self.folder}: step {step} is not used, {fault}; it is now in {self.folder / DAMAGED}",
                 stacklevel=2,
             )
-        _alone(lambda: [self._set_aside(str(step)) for step in wrong])
-
-    def _set_aside(self, name: str) -> None:
-        damaged = self.folder / "damaged"
-        damaged.mkdir(exist_ok=True)
-        place = next(
-            place
-            for number in range(1 << 20)
-            if not (place := damaged / (f"{name}.{number}" if number else name)).exists()
-        )
-        (self.folder / name).rename(place)
+        _alone(lambda: [set_aside(self.folder, str(step)) for step in wrong])
 
 
 def read_meta(folder: Path) -> tuple[dict[str, Any], Any]:
     """What a step's folder says of itself, and its digest. Errors: ValueError that names the item."""
+    refuse_endless(folder)
     try:
         digest = read_digest(folder / "digest")
     except ValueError as fault:
@@ -344,10 +331,6 @@ def _agreed(read: Callable[[], T]) -> T:
 def _refuse(wrong: str | None) -> None:
     if wrong is not None:
         raise ValueError(f"state: {wrong} is not what was saved")
-
-
-def _is_step(name: str) -> bool:
-    return name.isdecimal() and name.isascii() and str(int(name)) == name
 
 
 def _plain(tree: Any) -> Any:

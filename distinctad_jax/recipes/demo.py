@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -68,9 +69,13 @@ def run(settings: DemoConfig, run: Run) -> dict[str, Any]:
 
 
 def watched(stage2: Artefact) -> dict[str, float]:
-    """What EM attention did at the last step that training logged; nothing for a narrator without it."""
-    last = read_logbook(stage2.folder / "narrator")[-1]
-    return {name: last[name] for name in WATCHED if name in last}
+    """What EM attention did at the last step that training logged, and that was a number; nothing for a narrator
+    without it."""
+    for line in reversed(read_logbook(stage2.folder / "narrator")):
+        seen = {name: line[name] for name in WATCHED if name in line}
+        if all(map(math.isfinite, seen.values())):
+            return seen
+    return {}
 
 
 def gains(scores: Mapping[str, Mapping[str, float]], ablations: list[str]) -> dict[str, dict[str, float]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -36,10 +37,11 @@ class Lines:
             self._give_up(error)
 
     def write(self, line: Mapping[str, Any]) -> None:
-        """One line, at once."""
+        """One line, at once; a number that is none is null, as JSON knows neither NaN nor infinity."""
         if self._file is not None:
+            strict = {name: None if _is_none(value) else value for name, value in line.items()}
             try:
-                self._file.write(json.dumps(line) + "\n")
+                self._file.write(json.dumps(strict, allow_nan=False) + "\n")
                 self._file.flush()
             except OSError as error:
                 self._give_up(error)
@@ -117,7 +119,7 @@ class Logbook:
 
 
 def read_logbook(folder: Path, name: str = LOG) -> list[dict[str, Any]]:
-    """The lines of a run's logbook; one cut short by a crash is left out."""
+    """The lines of a run's logbook; one cut short by a crash is left out. What is null there is NaN here."""
     path, lines = folder / name, []
     if path.is_file():
         for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -126,8 +128,12 @@ def read_logbook(folder: Path, name: str = LOG) -> list[dict[str, Any]]:
             except json.JSONDecodeError:
                 continue
             if isinstance(line, dict) and isinstance(line.get("step"), int):
-                lines.append(line)
+                lines.append({name: math.nan if value is None else value for name, value in line.items()})
     return lines
+
+
+def _is_none(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _length(path: Path, done: int) -> int:

@@ -32,7 +32,7 @@ class Pending(NamedTuple):
 
 
 class Verdicts:
-    """Reads each step's numbers while the next one is computed; after a bad one, at once.
+    """Reads each step's numbers while the next one is computed; those of the first, and after a bad one, at once.
 
     A step that is no number has changed nothing (see `make_train_step`). More than `most` in a row end the run.
 
@@ -62,7 +62,8 @@ class Verdicts:
         """A step was sent off. Errors: as `settle`."""
         self.settle(state)
         self._pending = Pending(step, metrics, batch)
-        if self.row or not self.most:
+        # The first one's end is what the next are timed from, so none may be under way by then.
+        if self.row or not self.most or self.gauges.first_end is None:
             self.settle(state)
 
     def settle(self, state: Any) -> None:

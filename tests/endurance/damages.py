@@ -1,5 +1,5 @@
-"""Nineteen ways of damaging a folder of checkpoints. Plain orbax stops at nine of them, and trains on from wrong
-numbers at two without a word.
+"""Twenty-four ways of damaging a folder of checkpoints. Of the first nineteen plain orbax stops at nine, and trains
+on from wrong numbers at two without a word.
 
 Run:    python tests/endurance/damages.py --seeds=20 > damages.json
 Gives:  for each way, whether the run ended at the bits of one that was left in peace, whether it said so, and where
@@ -43,6 +43,24 @@ def flip(path: Path, rng: random.Random) -> None:
 
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def piped(path: Path) -> None:
+    """Whoever opens it waits for somebody to write."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+def device(path: Path) -> None:
+    """Reading it never ends."""
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def in_the_way(folder: Path, new: Path) -> None:
+    """A file has the name of the folder for what is damaged, and something is."""
+    (folder / "damaged").write_text("a note")
+    cut(data(new)[0])
 
 
 def swap(one: Path, other: Path) -> None:
@@ -102,6 +120,11 @@ DAMAGES: dict[str, Damage] = {
     "swap_steps": lambda folder, new, old, rng: swap(new, old),
     "odd_time_stamps": lambda folder, new, old, rng: aged(folder, new),
     "stray_folders": lambda folder, new, old, rng: strays(folder),
+    "pipe_for_meta": lambda folder, new, old, rng: piped(new / "meta" / "metadata"),
+    "pipe_for_digest": lambda folder, new, old, rng: piped(new / "digest" / "process_0.json"),
+    "pipe_for_biggest": lambda folder, new, old, rng: piped(data(new)[0]),
+    "device_for_biggest": lambda folder, new, old, rng: device(data(new)[0]),
+    "file_named_damaged": lambda folder, new, old, rng: in_the_way(folder, new),
 }
 
 

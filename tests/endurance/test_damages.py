@@ -9,8 +9,8 @@ import damages
 import pytest
 from small_training import SMALL, small_fit
 
-from distinctad_jax.checkpoints import runs
-from distinctad_jax.errors import BadResume
+from distinctad_jax.checkpoints import aside, runs
+from distinctad_jax.errors import BadEnvironment, BadResume
 
 # Orbax leaves the coroutines behind that were reading when one of them found the damage.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -34,8 +34,8 @@ def before(tmp_path_factory):
     return folder
 
 
-def test_there_are_nineteen():
-    assert len(damages.DAMAGES) == 19
+def test_there_are_twenty_four():
+    assert len(damages.DAMAGES) == 24
 
 
 @pytest.mark.parametrize("way", damages.DAMAGES)
@@ -52,8 +52,26 @@ def test_a_damaged_checkpoint_is_named_set_aside_and_made_up_for(way, quiet, bef
         assert found["from"] == 9 and "9" not in found["damaged"]
     elif way == "swap_steps":
         assert found["from"] == 9 and "what stands there as step 9 is step 6; it is put back" in found["said"][0]
+    elif way == "file_named_damaged":
+        assert found["from"] == 6 and found["damaged"] == ["9", "damaged"]
+        assert "damaged: no checkpoint, set aside" in found["said"][0]
+        assert (tmp_path / "run" / "checkpoints" / "damaged" / "damaged").read_text() == "a note"
     else:
         assert found["from"] == 6 and found["damaged"] == ["9"] and "step 9" in found["said"][0]
+        assert ("it is no regular file" in found["said"][0]) == way.startswith(("pipe", "device"))
+
+
+def test_what_cannot_be_set_aside_is_told_in_one_line(before, tmp_path, monkeypatch):
+    shutil.copytree(before, tmp_path / "run")
+    damages.cut(damages.data(tmp_path / "run" / "checkpoints" / "9")[0])
+
+    def refused(self, target):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(aside.Path, "rename", refused)
+    told = r"9 is no sound checkpoint and cannot be moved to damaged/: Permission denied; look at .*damaged, or"
+    with pytest.raises(BadEnvironment, match=told), pytest.warns(UserWarning, match="step 9 is not used"):
+        small_fit(tmp_path / "run")
 
 
 def test_all_steps_damaged_says_so_and_moves_nothing(before, tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 
 import jax
@@ -37,12 +38,30 @@ def test_a_few_are_left_out_and_change_nothing_but_the_place_in_the_data(tmp_pat
     steps = read_logbook(tmp_path / "one")
     assert [line["step"] for line in steps] == list(range(1, 13))
     assert [line.get("skipped", 0) for line in steps] == [0, 0, 0, 0, 1, 2, 3, 3, 3, 3, 3, 3]
+    assert [step for step, line in enumerate(steps, 1) if math.isnan(line["loss"])] == [5, 6, 7]
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(one))
     # A run that is stopped among them, and goes on, leaves out the same.
     with pytest.raises(MemoryError), pytest.warns(UserWarning, match="left out"):
         small_fit(tmp_path / "two", crashing(poisoned(5, 6, 7), 8))
     with pytest.warns(UserWarning, match="step 7"):
         assert bits(small_fit(tmp_path / "two", poisoned(5, 6, 7))) == bits(one)
+
+
+def refused(constant):
+    raise AssertionError(f"{constant} is no JSON")
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_the_log_is_json_that_any_program_reads(tmp_path, number):
+    def change(batch):
+        return {**batch, "x": np.full_like(batch["x"], number)}
+
+    with pytest.warns(UserWarning, match="left out"):
+        small_fit(tmp_path, lambda step: change if step == 4 else None)
+    text = (tmp_path / "log.jsonl").read_text()
+    lines = [json.loads(line, parse_constant=refused) for line in text.splitlines()]
+    assert [line["step"] for line in lines if line["loss"] is None] == [5]
+    assert lines[4]["skipped"] == 1 and lines[4]["seconds"] > 0
 
 
 def crashing(trouble, last):

@@ -16,7 +16,9 @@ from distinctad_jax.endurance.choices import Choices, steps_to_trace
 from distinctad_jax.errors import BadEnvironment, BadUsage
 from distinctad_jax.training import flops
 from distinctad_jax.training.feed import batch_hashes
+from distinctad_jax.training.gauges import Gauges
 from distinctad_jax.training.logbook import read_logbook
+from distinctad_jax.training.step import Step
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,16 @@ def test_a_steps_time_is_split(run):
     assert {"loss", "grad_norm", "update_norm", "seconds", "step_seconds", "mfu", "host_memory_peak"} <= last.keys()
     assert 0 < last["mfu"] < 2 and last["host_memory_peak"] > 1e7
     assert any(line.get("checkpoint_seconds", 0) > 0 for line in lines)
+
+
+def test_the_first_step_has_ended_before_the_second_is_sent_and_no_other_is_waited_for(tmp_path, monkeypatch):
+    """Else the second one's time begins while it is computed, and its use of the device is too good to be true."""
+    order, send, stepped = [], Step.__call__, Gauges.stepped
+    monkeypatch.setattr(Step, "__call__", lambda self, *given: order.append("sent") or send(self, *given))
+    monkeypatch.setattr(Gauges, "stepped", lambda self, step: order.append(step) or stepped(self, step))
+    small_fit(tmp_path, config=dataclasses.replace(SMALL, steps=4, save_every=100))
+    assert order == ["sent", 1, "sent", "sent", 2, "sent", 3, 4]
+    assert all("mfu" in line for line in read_logbook(tmp_path)[1:])
 
 
 def test_goodput_counts_what_was_lost(run):

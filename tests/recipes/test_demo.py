@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from distinctad_jax.metrics.scores import Row, score_rows
+from distinctad_jax.models.em_attention import WATCHED
+from distinctad_jax.recipes.demo import watched
+from distinctad_jax.recipes.workshop import Artefact
 from distinctad_jax.tracks import read_track
-from distinctad_jax.training.logbook import read_logbook
+from distinctad_jax.training.logbook import Logbook, read_logbook
 
 SYSTEMS = {"full", "no_em_attention", "no_distinctive_loss", "no_context"}
 BASELINES = {"constant", "copy previous", "copy next", "reference"}
@@ -209,6 +212,14 @@ def test_a_changed_setting_has_a_folder_of_its_own(workdir, command, capsys):
     shutil.rmtree(workdir / "render")
     assert command("check", workdir, "--config.check.clips=4") == 0  # a finished artefact asks for nothing
     assert "render" not in capsys.readouterr().err
+
+
+def test_what_em_attention_did_is_of_a_step_that_was_a_number(tmp_path):
+    seen = dict.fromkeys(WATCHED, 0.5)
+    with Logbook(tmp_path / "narrator") as logbook:
+        logbook.write(1, {"caption": 1.0, **seen})
+        logbook.write(2, {"caption": math.nan, **dict.fromkeys(WATCHED, math.nan)})
+    assert watched(Artefact(tmp_path, "key", {})) == seen
 
 
 def test_what_em_attention_does_is_logged_and_reported(demo, results):
