@@ -10,6 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def counted(number: int, what: str) -> str:
+    """`1 gap`, `2 gaps`: a count of things, for people."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """`text` with control characters and line breaks escaped, so that a name cannot forge a second line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -26,8 +26,12 @@ def speech_like(seconds, seed=0):
     return (0.2 * hum * (0.55 + 0.45 * np.sin(2 * np.pi * 5 * time))).astype(np.float32)
 
 
-def write_film(path, seconds, speech=(), *, shot=3.0, rate=6, size=(64, 48), captions=(), codec="subrip"):
-    """A film of `seconds`, a shot of one colour each `shot` s, sound where `speech` (start, end) is, and captions."""
+def write_film(path, seconds, speech=(), *, shot=3.0, rate=6, size=(64, 48), captions=(), **text_as):
+    """A film of `seconds`, a shot of one colour each `shot` s, sound where `speech` (start, end) is, and captions.
+
+    `codec` and `language` of the captions are SubRip and English unless they are given.
+    """
+    codec, language = text_as.get("codec", "subrip"), text_as.get("language", "eng")
     with av.open(str(path), "w") as box:
         video = box.add_stream("libx264", rate=rate)
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
@@ -37,7 +41,7 @@ def write_film(path, seconds, speech=(), *, shot=3.0, rate=6, size=(64, 48), cap
         if captions:
             text = box.add_stream(codec)
             text.codec_context.subtitle_header = ASS_HEADER
-            text.metadata["language"] = "eng"
+            text.metadata["language"] = language
             text.time_base = Fraction(1, 1000)
         box.start_encoding()
         for start, end, line in captions:

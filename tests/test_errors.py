@@ -3,7 +3,7 @@
 import pytest
 
 from distinctad_jax import errors
-from distinctad_jax.errors import BadInput, Problem, printable
+from distinctad_jax.errors import BadInput, Problem, counted, printable
 
 CODES = {
     "BadUsage": 2,
@@ -41,3 +41,7 @@ def test_a_name_cannot_forge_a_second_line_or_move_the_cursor(sign):
 
 def test_words_of_any_script_stay_readable():
     assert printable("Amélie / 七人の侍 🎬") == "Amélie / 七人の侍 🎬"
+
+
+def test_counts_are_told_in_the_singular_and_the_plural():
+    assert [counted(number, "gap") for number in (0, 1, 2)] == ["0 gaps", "1 gap", "2 gaps"]

@@ -15,7 +15,7 @@ from distinctad_jax.commands.batch import each, ended, films
 from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
 from distinctad_jax.commands.validate import SUFFIXES
 from distinctad_jax.commands.voice import Voice
-from distinctad_jax.errors import BadInput, BadUsage
+from distinctad_jax.errors import BadInput, BadUsage, counted
 from distinctad_jax.files import real, write_text
 from distinctad_jax.movie.movie import Track
 from distinctad_jax.report.review import render_review
@@ -56,7 +56,8 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
             for target in wanted(given, [target for target in texts if target not in left], voice) + left:
                 write_text(target, texts[target])
         written = [] if given.dry_run else [target.name for target in texts]
-        voice.say(f"{path.name}: {len(track.descriptions)} descriptions -> {', '.join(written) or 'nothing written'}")
+        many = counted(len(track.descriptions), "description")
+        voice.say(f"{path.name}: {many} -> {', '.join(written) or 'nothing written'}")
         return _facts(path, track, written)
 
     return ended(*each(found, one, voice))
@@ -124,5 +125,5 @@ def _facts(path: Path, track: Track, written: list[str]) -> dict[str, Any]:
     if track.cast:
         facts["people"] = len(track.cast)
     if track.film and track.film.duration:
-        facts["duration"] = track.film.duration
+        facts["duration"] = round(track.film.duration, 3)
     return facts

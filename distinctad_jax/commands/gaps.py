@@ -17,7 +17,7 @@ from distinctad_jax.commands.voice import Voice
 from distinctad_jax.data.shots import read_shots
 from distinctad_jax.drafting.dialogue import Sources
 from distinctad_jax.drafting.survey import NONE, Survey, facts, paper_facts, survey
-from distinctad_jax.errors import BadUsage, printable
+from distinctad_jax.errors import BadUsage, counted, printable
 from distinctad_jax.movie.practice import Practice
 from distinctad_jax.movie.span import Span, clock
 
@@ -71,7 +71,8 @@ def _of_paper(path: Path, given: argparse.Namespace, practice: Practice, voice: 
     tell(voice, heard.problems)
     silences = [Span(start, end) for start, end in found["gaps_at"]]
     _show(silences, path, False)
-    voice.say(f"{path.name}: {found['cues']} cues, {len(silences)} gaps, {sum(g.seconds for g in silences):.1f} s")
+    many = f"{counted(found['cues'], 'cue')}, {counted(len(silences), 'gap')}"
+    voice.say(f"{path.name}: {many}, {sum(gap.seconds for gap in silences):.1f} s")
     return found
 
 
@@ -84,7 +85,8 @@ def _show(silences: Any, path: Path, named: bool) -> None:
 def summary(seen: Survey) -> str:
     """One line about a film's silences."""
     longest = max((gap.seconds for gap in seen.silences), default=0.0)
+    shots, silences = counted(len(seen.shots), "shot"), counted(len(seen.silences), "gap")
     return (
-        f"{seen.video.name}: {clock(seen.facts.duration)}, {len(seen.shots)} shots, speech from {seen.heard.source}; "
-        f"{len(seen.silences)} gaps, {seen.usable:.1f} s in all, the longest {longest:.1f} s"
+        f"{seen.video.name}: {clock(seen.facts.duration)}, {shots}, speech from {seen.heard.source}; "
+        f"{silences}, {seen.usable:.1f} s in all, the longest {longest:.1f} s"
     )

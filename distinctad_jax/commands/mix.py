@@ -2,7 +2,7 @@
 
 FILM is a film or a folder of films. The track is that of `distinctad voice` (STEM.voiced.json), whose clips are used;
 of any other track the texts are spoken first. STEM.mix.json holds what was measured: loudness of film, dialogue and
-narration, the difference at every description, and the true peak.
+narration as they are in the mix, the difference at every description, and the true peak.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from distinctad_jax.commands.sources import film_options, reads_films
 from distinctad_jax.commands.speak import engine_of, engine_options, read, spoken
 from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
 from distinctad_jax.commands.voice import Voice
-from distinctad_jax.errors import BadUsage
+from distinctad_jax.errors import BadUsage, counted
 from distinctad_jax.files import write_json
+from distinctad_jax.movie.language import alike, code, listed
 from distinctad_jax.movie.movie import Line, Track
 from distinctad_jax.movie.practice import Practice
 from distinctad_jax.movie.span import Span
 from distinctad_jax.tracks import read_dialogue
+from distinctad_jax.tracks.formats import stem
 from distinctad_jax.voice.mixing import Mix, mixed, parts_of
 from distinctad_jax.voice.remux import TextTrack, named, write_film
 from distinctad_jax.voice.sound import Programme, programme, write_sound
@@ -42,6 +44,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--subtitles", type=Path, metavar="FILE", help="or a folder of NAME.srt: captions to put in, and dialogue"
     )
+    parser.add_argument(
+        "--audio-track", default="", metavar="N|LANG", help="of the film's own; default: that of the track's language"
+    )
     parser.add_argument("--encoding", default="utf-8", help="of files that have no mark; default utf-8")
     parser.add_argument("--loudness", type=float, metavar="LUFS", help="bring the film to -23, -24, -27 or -16")
     parser.add_argument("--title", metavar="TEXT", help="of the new tracks; default: English (audio description)")
@@ -59,7 +64,7 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
         raise BadUsage(f"{given.loudness:g} LUFS", where="--loudness", mend="give -40 to -10")
 
     def one(path: Path) -> dict[str, Any]:
-        sound = programme(path)  # first of all: whether it is a film
+        sound = programme(path, given.audio_track)  # first of all: whether it is a film, and has such a track
         folder = folder_of(given, path)
         kinds = {form: "ad" if form in ("mkv", "mp4") else "mix" for form in formats}
         targets = [folder / f"{path.stem}.{kind}.{form}" for form, kind in kinds.items()]
@@ -68,6 +73,8 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
         if not left:
             return {}
         track, beside = _track(given, path, folder, practice, voice)
+        if not given.audio_track and track.language_told:
+            sound = sound.spoken_in(track.language)
         made, problems = _mix(given, sound, track, beside, practice, voice)
         for target in left:
             if target.suffix in (".mkv", ".mp4"):
@@ -77,7 +84,7 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
         found = _figures(made, track)
         write_json(figures, found)
         tell(voice, problems)
-        _say(found, path, voice)
+        _say(found, made.programme, voice)
         return {name: value for name, value in found.items() if name != "entries"}
 
     return ended(*each(films(given.films), one, voice))
@@ -107,7 +114,8 @@ def _mix(
 ) -> tuple[Mix, list[str]]:
     path = sound.path
     parts, silent = parts_of(track, beside)
-    problems = [f"{path.name}: {one.id} is {one.kind} or has no clip, and is not in the mix" for one in silent]
+    problems = [] if given.audio_track else _foreign(sound, track)
+    problems += [f"{path.name}: {one.id} is {one.kind} or has no clip, and is not in the mix" for one in silent]
     dialogue = [line.span for line in track.dialogue if line.spoken]
     with voice.bar("mixing") as bar:
         made = mixed(sound, parts, dialogue, practice, loudness=given.loudness, problems=problems, report=bar)
@@ -115,6 +123,15 @@ def _mix(
         if margin < practice.duck:
             problems.append(f"{path.name}: {part.description.id} is only {margin:.1f} LU above the film")
     return made, problems
+
+
+def _foreign(sound: Programme, track: Track) -> list[str]:
+    """A warning, if the film has several languages and what was taken is not known to be that of the narration."""
+    told = [str(one) for one in sound.tracks if not one.aside]
+    if sound.track is None or len(told) < 2 or not track.language_told or alike(sound.track.language, track.language):
+        return []
+    what = f"the narration is in {track.language}, and is mixed with audio track {sound.track} of {', '.join(told)}"
+    return [f"{sound.path.name}: {what}; choose by --audio-track"]
 
 
 def _film(
@@ -134,10 +151,17 @@ def _film(
     subtitles = _subtitles(given, made.programme.path)
     if subtitles is not None:
         lines = read_dialogue(subtitles, speech_only=False, encoding=given.encoding, problems=[])
-        spoken_in = made.programme.language or "und"
-        texts.insert(0, TextTrack(_apart(lines), "Captions", spoken_in, False))
+        texts.insert(0, TextTrack(_apart(lines), "Captions", _captioned(subtitles, made.programme), False))
     voice.say(f"writing {target}")
     return write_film(target, made, texts, title=title, language=code, ceiling=practice.true_peak, problems=problems)
+
+
+def _captioned(subtitles: Path, sound: Programme) -> str:
+    """The language of captions: that in the name of their file (`film.de.srt`), else that of the sound."""
+    name, film = stem(subtitles), sound.path.stem
+    told = name.removeprefix(f"{film}.").split(".") if name.startswith(f"{film}.") else name.split(".")[1:][-1:]
+    said = next((part for part in told if name != film and listed(part)), sound.track.language if sound.track else "")
+    return code(said) or "und"
 
 
 def _apart(lines: tuple[Line, ...]) -> list[tuple[Span, str]]:
@@ -169,8 +193,9 @@ def _figures(made: Mix, track: Track) -> dict[str, Any]:
         "first": entries[0]["start"] if entries else None,
         "last": entries[-1]["end"] if entries else None,
         "duration": _round(made.programme.seconds),
-        "film_loudness": _round(made.film.integrated()),
-        "dialogue_loudness": _round(made.film.integrated(dialogue)) if dialogue else None,
+        "audio_track": str(made.programme.track) if made.programme.track else None,
+        "film_loudness": _round(made.film.integrated() + made.gain),
+        "dialogue_loudness": _round(made.film.integrated(dialogue) + made.gain) if dialogue else None,
         "narration_loudness": _round(made.balance.level + made.gain),
         "gain": _round(made.gain),
         "true_peak": _round(made.peak),
@@ -183,10 +208,13 @@ def _round(value: float) -> float | None:
     return round(value, 3) if math.isfinite(value) else None
 
 
-def _say(found: dict[str, Any], path: Path, voice: Voice) -> None:
+def _say(found: dict[str, Any], sound: Programme, voice: Voice) -> None:
     def told(name: str, unit: str) -> str:
         return "silent" if found[name] is None else f"{found[name]:.1f} {unit}"
 
-    levels = f"film {told('film_loudness', 'LUFS')}, narration {told('narration_loudness', 'LUFS')}"
+    which = f" (audio track {sound.track}, one of {len(sound.tracks)})" if len(sound.tracks) > 1 else ""
+    levels = f"film{which} {told('film_loudness', 'LUFS')}, narration {told('narration_loudness', 'LUFS')}"
+    moved = f", all by {found['gain']:+.1f} dB" if abs(found["gain"]) >= 0.05 else ""
     above, peak = told("least_above_film", "LU"), told("true_peak", "dBTP")
-    voice.say(f"{path.name}: {found['cues']} descriptions, at least {above} above the film; {levels}, peak {peak}")
+    said = f"{counted(found['cues'], 'description')}, at least {above} above the film"
+    voice.say(f"{sound.path.name}: {said}; in the mix: {levels}, peak {peak}{moved}")

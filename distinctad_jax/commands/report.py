@@ -20,7 +20,7 @@ from distinctad_jax.commands.speak import read, tracks_of
 from distinctad_jax.commands.targets import folder_of, wanted
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.data.library import SUFFIXES
-from distinctad_jax.errors import BadUsage
+from distinctad_jax.errors import BadUsage, counted
 from distinctad_jax.files import read_bytes, real, write_text
 from distinctad_jax.movie.movie import Track
 from distinctad_jax.movie.practice import Practice
@@ -90,7 +90,7 @@ def page(
     stem = target.name.removesuffix(".review.html").removesuffix(".voiced")
     write_text(target, render_review(track, practice=practice, frames=frames, video=address, stem=stem))
     size = target.stat().st_size
-    voice.say(f"{target}: {len(track.descriptions)} descriptions, {size / 1e6:.1f} MB")
+    voice.say(f"{target}: {counted(len(track.descriptions), 'description')}, {size / 1e6:.1f} MB")
     return {
         "cues": len(track.descriptions),
         "dropped": len(track.dropped),

@@ -153,7 +153,7 @@ def _facts(track: Track, voice: Voice, path: Path) -> dict[str, Any]:
         "words_per_minute": round(pace, 1),
         "first": told[0].span.start if told else None,
         "last": told[-1].span.end if told else None,
-        "duration": seconds_of(track),
+        "duration": round(seconds_of(track), 3),
     }
     if silent:
         tell(voice, [f"{one.id}: {check.sentence}" for one in silent for check in one.checks[-1:]])

@@ -15,6 +15,7 @@ from av.subtitles.stream import SubtitleStream
 
 from distinctad_jax.data.film import MEND, Film, opened, stamp
 from distinctad_jax.errors import BadInput
+from distinctad_jax.movie.language import chosen
 from distinctad_jax.movie.span import Span
 
 TEXT = {"subrip", "srt", "mov_text", "webvtt", "ass", "ssa", "text"}
@@ -38,7 +39,7 @@ class CaptionTrack:
 
 
 def read_captions(path: Path, wanted: str = "", *, problems: list[str] | None = None) -> CaptionTrack | None:
-    """The subtitle track `wanted`, a number from 0 or a language (`en`, `eng`); by default the first of text.
+    """The subtitle track `wanted`, a number from 0 or a language (`de`, `ger`, `deu`); by default the first of text.
 
     Descriptions and forced tracks are passed over unless they are asked for. None if the film has none and none was
     asked for. Cues without an end are left out, with a sentence in `problems`.
@@ -73,11 +74,10 @@ def _chosen(path: Path, streams: list[SubtitleStream], wanted: str) -> int | Non
     )
     if wanted:
         mend = f"choose one of its text subtitles ({told or 'it has none'})"
-        for place in readable:
-            language = (streams[place].language or "").lower()
-            if wanted == str(place) or (language and wanted.lower() in (language, language[:2])):
-                return place
-        raise BadInput(f"no subtitle track {wanted!r} of text", where=path, mend=mend)
+        place = chosen(wanted, {place: streams[place].language or "" for place in readable})
+        if place is None:
+            raise BadInput(f"no subtitle track {wanted!r} of text", where=path, mend=mend)
+        return place
     passed = Disposition.forced | Disposition.descriptions
     return next((place for place in readable if not streams[place].disposition & passed), None)
 

@@ -12,6 +12,16 @@ from distinctad_jax.files import read_bytes
 from distinctad_jax.movie.span import Span
 
 SUFFIXES = (".json", ".rttm", ".lab", ".txt")
+NO_SPEECH = frozenset(
+    (
+        *("music", "song", "singing", "noise", "noises", "sfx", "applause", "laughter"),
+        *("silence", "silent", "sil", "pause", "noenergy", "nonspeech", "nospeech", "notspeech"),
+    )
+)
+"""Labels of stretches in which nobody speaks, in small letters and without what is no letter.
+
+Source: what inaSpeechSegmenter, Kaldi, MUSAN and AVA-Speech call them. Audacity's own `Sound 1` may be speech.
+"""
 _MEND = "write start and end in seconds, 0 <= start < end"
 _LATEST = 3.6e9  # s, a million hours, as in subtitles
 _SHOWN = 40
@@ -22,8 +32,9 @@ def read_segments(path: Path, *, problems: list[str] | None = None) -> list[Span
 
     JSON: a list of `[start, end]` or of objects with `start` and `end`, or an object that has such a list as
     `segments` (as whisper and many detectors write). RTTM: lines `SPEAKER file channel start duration ...`. Labels
-    (`.lab`, `.txt`): lines `start end [label]`, as Audacity writes. All in seconds. A segment that ends where it
-    starts is left out, with a sentence in `problems`.
+    (`.lab`, `.txt`): lines `start end [label]`, as Audacity writes. All in seconds. What is labelled as no speech
+    (`NO_SPEECH`, or a sound or song as captions mark them) is passed over, as are RTTM's other types. A segment that
+    ends where it starts is left out, with a sentence in `problems`.
 
     Errors: BadInput, with line or place, for what is no such file or no such time; BadUsage for another suffix.
     """
@@ -91,12 +102,21 @@ def _rttm(text: str, path: Path) -> list[tuple[str, float, float]]:
 def _labels(text: str, path: Path) -> list[tuple[str, float, float]]:
     found = []
     for line, row in _rows(text):
-        if row[0].startswith("#"):
-            continue
+        if row[0].startswith("#") or row[0] == "\\":
+            continue  # comments, and the frequencies that Audacity writes below a label
         if len(row) < 2:
             raise BadInput("a line needs start and end", where=f"{path}:{line}", mend=_MEND)
-        found.append((f"{path}:{line}", *(_number(cell, f"{path}:{line}") for cell in row[:2])))
+        start, end = (_number(cell, f"{path}:{line}") for cell in row[:2])
+        if _speech(" ".join(row[2:])):
+            found.append((f"{path}:{line}", start, end))
     return found
+
+
+def _speech(label: str) -> bool:
+    """False for a label that says that nobody speaks; labels may also say who or what, or nothing."""
+    sound = label[:1] in tuple("[(") and label[-1:] in tuple("])")
+    song = any(note in label for note in "♪♫♬")
+    return not sound and not song and "".join(filter(str.isalpha, label.lower())) not in NO_SPEECH
 
 
 def _rows(text: str) -> list[tuple[int, list[str]]]:

@@ -14,7 +14,7 @@ from distinctad_jax.drafting.checks import checked
 from distinctad_jax.drafting.drafts import Asked, Draft, Drafter, Report, Store
 from distinctad_jax.drafting.names import Names
 from distinctad_jax.drafting.survey import Survey, seen_in
-from distinctad_jax.errors import BadInput
+from distinctad_jax.errors import BadInput, counted
 from distinctad_jax.movie.description import Alternative, Description, Provenance, Speech
 from distinctad_jax.movie.movie import Line, Person, Track
 from distinctad_jax.movie.practice import Practice
@@ -305,8 +305,8 @@ def summary(track: Track) -> str:
     found: Mapping[str, Any] = track.metrics
     flagged = sum(found["checks"].values())
     return (
-        f"{found['gaps']} gaps, {found['described']} described, {found['dropped']} dropped; "
-        f"{found['words_a_minute']:.0f} wpm; {found['overlaps']} overlaps; {flagged} to look at"
+        f"{counted(found['gaps'], 'gap')}, {found['described']} described, {found['dropped']} dropped; "
+        f"{found['words_a_minute']:.0f} wpm; {counted(found['overlaps'], 'overlap')}; {flagged} to look at"
     )
 
 

@@ -139,7 +139,7 @@ def facts(seen: Survey) -> dict[str, Any]:
     cues, watched = seen.heard.lines, seen.watched
     found: dict[str, Any] = {
         "file": seen.video.name,
-        "duration": seen.facts.duration,
+        "duration": round(seen.facts.duration, 3),
         "width": seen.facts.width,
         "height": seen.facts.height,
         "cues": len(cues),
@@ -179,7 +179,7 @@ def paper_facts(
     silences = within(silences, part, practice.minimum_gap)
     found: dict[str, Any] = {
         "file": sources.subtitles.name if sources.subtitles else "",
-        "duration": end,
+        "duration": round(end, 3),
         "cues": len(heard.lines),
         "spoken": sum(line.spoken for line in heard.lines),
         "gaps": len(silences),

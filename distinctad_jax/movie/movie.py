@@ -128,6 +128,7 @@ class Track:
       options: what the maker was asked for, as JSON has it.
       metrics: what was measured of the track, as JSON has it.
       models: hashes of what made it, by role (`narrator`, `tower`).
+      language_told: False if the language is supposed, as the file that it was read from does not tell any.
     Errors: ValueError if a spoken description is of kind dropped, one of `dropped` is not, or two share an id.
     """
 
@@ -144,6 +145,7 @@ class Track:
     options: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    language_told: bool = field(default=True, compare=False)
 
     def __post_init__(self) -> None:
         if any(one.kind == "dropped" for one in self.descriptions) or any(

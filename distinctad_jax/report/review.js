@@ -49,6 +49,8 @@
     id: entry.id, index, start: entry.start, end: entry.end, text: entry.text, kind: entry.kind,
     status: entry.status, reason: entry.reason, made: entry,
   }));
+  // The file has what is spoken, then what is left out; people count down the list, which is in order of time.
+  [...entries].sort((a, b) => a.start - b.start || a.index - b.index).forEach((entry, place) => { entry.number = place + 1; });
   const first = entries.map((entry) => ({ ...entry }));
   const undone = [];
   const redone = [];
@@ -198,7 +200,7 @@
     if (entry.status === "approved") found.push("approved");
     if (changed(entry)) found.push("edited");
     if (entry.kind === "extended") found.push("extended: the film waits");
-    if (entry.kind === "dropped") found.push(`left out: ${entry.reason || "by hand"}`);
+    if (entry.kind === "dropped") found.push(/^left /.test(entry.reason) ? entry.reason : `left out: ${entry.reason || "by hand"}`);
     if (entry.made.confidence !== null && entry.made.confidence !== undefined) {
       found.push(`confidence ${Math.round(entry.made.confidence * 100)} %`);
     }
@@ -224,7 +226,7 @@
     return element("p", { dir: "auto" }, other.text, " ", element("span", { className: "soft" }, facts.join("; ")), " ",
       button("Use", `Use this text: ${other.text}`, () => change(entry, { text: other.text }, `Another text for ${name(entry)}`)));
   });
-  const name = (entry) => `description ${entry.index + 1}`;
+  const name = (entry) => `description ${entry.number}`;
 
   const build = (entry) => {
     const node = element("li", { className: "entry", id: `entry-${entry.index}`, tabindex: "-1" });
@@ -271,7 +273,7 @@
     if (!row) return;
     if (row.kind !== entry.kind) fill(row);
     const { node } = row;
-    node.querySelector("h3").replaceChildren(`${entry.index + 1}. `, element("span", { className: "time" }, `${clock(entry.start)} – ${clock(entry.end)}`));
+    node.querySelector("h3").replaceChildren(`${entry.number}. `, element("span", { className: "time" }, `${clock(entry.start)} – ${clock(entry.end)}`));
     if (!row.editor) node.querySelector(".text").replaceChildren(...marked(entry));
     node.querySelector(".fit").replaceChildren(...bar(entry));
     node.querySelector(".states").textContent = states(entry).join(" · ");
@@ -381,7 +383,7 @@
     byId("redo").disabled = redone.length === 0;
     const flagged = order.filter((entry) => entry.made.checks.length);
     byId("flagged").replaceChildren(...flagged.slice(0, 200).map((entry) => element("li", {},
-      element("a", { href: `#entry-${entry.index}`, onclick: () => { byId("show").value = "all"; choose(); } }, `${entry.index + 1}, ${short(entry.start)}`),
+      element("a", { href: `#entry-${entry.index}`, onclick: () => { byId("show").value = "all"; choose(); } }, `${entry.number}, ${short(entry.start)}`),
       `: ${entry.made.checks.map((check) => check.name.replaceAll("_", " ")).join(", ")}`)));
     byId("flagged-none").hidden = flagged.length > 0;
   };

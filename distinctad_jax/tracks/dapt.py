@@ -213,6 +213,7 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
         heads.get("desc", ""),
         dialogue=tuple(sorted(dialogue, key=lambda one: (one.span.start, one.span.end))),
         cast=_cast(agents),
+        language_told=bool(ttml.LANGUAGE.fullmatch(root.get("lang", XML) or "")),
     )
 
 

@@ -62,7 +62,7 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
     movie, language, made_by = (
         shared.get(field, usual) for field, usual in zip(_SHARED, (name, "en", ""), strict=True)
     )
-    return Track(movie, tuple(descriptions), language, made_by)
+    return Track(movie, tuple(descriptions), language, made_by, language_told="language" in shared)
 
 
 def _description(value: dict[str, Any], where: str) -> Description:

@@ -36,7 +36,8 @@ def _section(title: str, entries: tuple[Description, ...]) -> Iterator[str]:
         kind = " (the film waits)" if one.kind == "extended" else ""
         yield f"- **{clock(one.span.start)} to {clock(one.span.end)}**{kind} {_escaped(one.text)}"
         if one.reason:
-            yield f"  - left out: {_escaped(one.reason)}"
+            why = one.reason if one.reason.startswith("left ") else f"left out: {one.reason}"
+            yield f"  - {_escaped(why)}"
         for said in (*one.notes, *(check.sentence or check.name for check in one.checks)):
             yield f"  - {_escaped(said)}"
 

@@ -135,6 +135,7 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
     fields = {
         "movie": read.text("movie", name),
         "language": read.text("language", "en"),
+        "language_told": "language" in read.value,
         "made_by": made.text("made_by", ""),
         "models": _models(made),
         "film": _film(read),

@@ -100,7 +100,7 @@ def _number_above(lines: list[str], index: int) -> str:
 
 def track_of(text: str, name: str, found: Warnings) -> Track:
     """The track in a file, in order of time, as that of movie `name`. Errors as `cues_of`."""
-    return Track(name, descriptions_of(cues_of(text, found), found))
+    return Track(name, descriptions_of(cues_of(text, found), found), language_told=False)
 
 
 def seconds(stamp: str) -> float | None:

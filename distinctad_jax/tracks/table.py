@@ -97,7 +97,7 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
         what += f" (so are {more}{count})" if more else ""
         where = f"{found.path}:{line}:{column}".rstrip(":")
         raise BadInput(what, where=where, mend="correct the rows")
-    return Track(name, _checked(descriptions, found))
+    return Track(name, _checked(descriptions, found), language_told=False)
 
 
 def rows_in(text: str, found: Warnings) -> int:

@@ -152,7 +152,8 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
             noted = _noted(block.lines)
             break
     descriptions = descriptions_of(_cues(blocks, found), found)
-    return Track(noted.get("movie", name), descriptions, noted.get("language", "en"), noted.get("made_by", ""))
+    movie, language, made_by = noted.get("movie", name), noted.get("language", "en"), noted.get("made_by", "")
+    return Track(movie, descriptions, language, made_by, language_told="language" in noted)
 
 
 def _noted(block: tuple[str, ...]) -> dict[str, str]:

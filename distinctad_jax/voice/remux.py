@@ -28,6 +28,7 @@ from distinctad_jax.data.captions import TEXT, lines_of
 from distinctad_jax.data.film import opened
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.files import whole
+from distinctad_jax.movie.language import code
 from distinctad_jax.movie.span import Span
 from distinctad_jax.voice.loudness import RATE, TruePeak, decibels
 from distinctad_jax.voice.mixing import Mix
@@ -37,33 +38,33 @@ CONTAINERS = {".mkv": ("matroska", "subrip"), ".mp4": ("mp4", "mov_text"), ".m4v
 """Muxer and text codec of the films that are written."""
 
 LANGUAGES = {
-    "ar": ("ara", "Arabic"),
-    "cs": ("ces", "Czech"),
-    "da": ("dan", "Danish"),
-    "de": ("deu", "German"),
-    "el": ("ell", "Greek"),
-    "en": ("eng", "English"),
-    "es": ("spa", "Spanish"),
-    "fi": ("fin", "Finnish"),
-    "fr": ("fra", "French"),
-    "he": ("heb", "Hebrew"),
-    "hi": ("hin", "Hindi"),
-    "hu": ("hun", "Hungarian"),
-    "it": ("ita", "Italian"),
-    "ja": ("jpn", "Japanese"),
-    "ko": ("kor", "Korean"),
-    "nl": ("nld", "Dutch"),
-    "no": ("nor", "Norwegian"),
-    "pl": ("pol", "Polish"),
-    "pt": ("por", "Portuguese"),
-    "ro": ("ron", "Romanian"),
-    "ru": ("rus", "Russian"),
-    "sv": ("swe", "Swedish"),
-    "tr": ("tur", "Turkish"),
-    "uk": ("ukr", "Ukrainian"),
-    "zh": ("zho", "Chinese"),
+    "ara": "Arabic",
+    "ces": "Czech",
+    "dan": "Danish",
+    "deu": "German",
+    "ell": "Greek",
+    "eng": "English",
+    "fin": "Finnish",
+    "fra": "French",
+    "heb": "Hebrew",
+    "hin": "Hindi",
+    "hun": "Hungarian",
+    "ita": "Italian",
+    "jpn": "Japanese",
+    "kor": "Korean",
+    "nld": "Dutch",
+    "nor": "Norwegian",
+    "pol": "Polish",
+    "por": "Portuguese",
+    "ron": "Romanian",
+    "rus": "Russian",
+    "spa": "Spanish",
+    "swe": "Swedish",
+    "tur": "Turkish",
+    "ukr": "Ukrainian",
+    "zho": "Chinese",
 }
-"""What containers call a language (ISO 639-2), and its English name, by its BCP 47 subtag."""
+"""The English names of languages by their codes, for the titles of tracks. Source: ISO 639-2."""
 
 TIMES = Fraction(1, 1000)
 _TRIES = 4
@@ -124,9 +125,10 @@ def write_film(
 
 
 def named(language: str) -> tuple[str, str]:
-    """Code and title of a track in a language as BCP 47 has it; players look for the words of the title."""
-    code, name = LANGUAGES.get(language.split("-")[0].lower(), ("und", ""))
-    return code, f"{name} (audio description)" if name else "Audio description"
+    """Code (ISO 639-2/T) and title of a track in a language; players look for the words of the title."""
+    known = code(language)
+    name = LANGUAGES.get(known, "")
+    return known or "und", f"{name} (audio description)" if name else "Audio description"
 
 
 class _Writer:

@@ -6,8 +6,8 @@ film's first shown picture, as everywhere; where a film has no sound it is silen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from jaxtyping import Float32
 from distinctad_jax.data.film import MEND, container, opened
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.files import whole
+from distinctad_jax.movie.language import alike, chosen
 from distinctad_jax.movie.span import clock
 from distinctad_jax.voice.loudness import RATE
 
@@ -51,19 +52,50 @@ BLOCK = RATE  # samples of a piece
 
 
 @dataclass(frozen=True)
-class Programme:
-    """The sound of a film: `channels` by FFmpeg's names, `layout` as FFmpeg calls them all; `seconds` of the film.
+class AudioTrack:
+    """An audio track of a film: its place among them, the index of its stream, its language as the file has it.
 
-    `stream` is the index of its stream in the file, None if the film has no sound; `language` as the file has it.
+    `size` is its layout, one of `CHANNELS`; `aside` if it is a description or comments on the film.
+    """
+
+    number: int
+    stream: int
+    language: str
+    size: int
+    default: bool
+    aside: bool
+
+    def __str__(self) -> str:
+        return f"{self.number} ({self.language or '?'})"
+
+
+@dataclass(frozen=True)
+class Programme:
+    """The sound of a film, which is that of one of its audio `tracks`; `seconds` and `zero` are of the film.
+
+    `track` is None if the film has no sound: then it is silence, in stereo.
     """
 
     path: Path
-    channels: tuple[str, ...]
-    layout: str
     seconds: float
     zero: float = 0.0
-    stream: int | None = None
-    language: str = ""
+    track: AudioTrack | None = None
+    tracks: tuple[AudioTrack, ...] = ()
+
+    @property
+    def layout(self) -> str:
+        """All channels together, as FFmpeg calls them."""
+        return CHANNELS[self.track.size if self.track else 2][0]
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Each channel by FFmpeg's name."""
+        return CHANNELS[self.track.size if self.track else 2][1]
+
+    def spoken_in(self, language: str) -> Programme:
+        """The same with the one track in a language; as it is if none has it, or several have."""
+        found = [one for one in self.tracks if not one.aside and alike(one.language, language)]
+        return replace(self, track=found[0]) if len(found) == 1 else self
 
     def pieces(self, problems: list[str] | None = None) -> Iterator[Float32[np.ndarray, "channels samples"]]:
         """Yields the sound from the first shown picture to the end of the film, a second at a time.
@@ -86,18 +118,18 @@ class Programme:
             wave = wave[:, : max(total - at, 0)]
             yield from whole_pieces.add(wave)
             at += wave.shape[1]
-        if self.stream is not None and total - at > RATE and problems is not None:
+        if self.track is not None and total - at > RATE and problems is not None:
             problems.append(f"{self.path}: its sound ends at {clock(at / RATE)} of {clock(self.seconds)}")
         yield from whole_pieces.silence(total - at)
         yield from whole_pieces.rest()
 
     def _waves(self, problems: list[str] | None) -> Iterator[tuple[int, Float32[np.ndarray, "channels samples"]]]:
         """`(start in samples of the file's clock, sound)`."""
-        if self.stream is None:
+        if self.track is None:
             return
         with container(self.path) as box:
             damage = [0]
-            frames = _decoded(box, box.streams[self.stream], damage)  # pyright: ignore[reportArgumentType]
+            frames = _decoded(box, box.streams[self.track.stream], damage)  # pyright: ignore[reportArgumentType]
             for frame in _resampled(frames, self.layout):
                 if frame.pts is not None:
                     yield round(frame.pts * _fraction(frame.time_base) * RATE), frame.to_ndarray()
@@ -130,10 +162,13 @@ class _Blocks:
             yield np.concatenate(self._waiting, axis=1)
 
 
-def programme(path: Path) -> Programme:
-    """What is known of a film's sound: of its default audio stream that is no audio description itself.
+def programme(path: Path, wanted: str = "") -> Programme:
+    """What is known of a film's sound: of the audio track `wanted`, a number from 0 or a language.
 
-    Errors: BadInput as `data.film.opened`, and if the film lasts longer than `LONGEST`.
+    By default it is the default track. Descriptions and comments are passed over unless they are asked for, or there
+    is nothing else.
+
+    Errors: BadInput as `data.film.opened`, if the film lasts longer than `LONGEST`, or has no such track.
     """
     with opened(path) as film:
         _, first = next(film.pictures(lambda: 0.0))
@@ -141,22 +176,30 @@ def programme(path: Path) -> Programme:
         seconds = film.duration()
         if seconds > LONGEST:
             raise BadInput(f"it lasts {clock(seconds)}, longer than any film", where=path, mend=MEND)
-        stream = _chosen(film.container)
-        if stream is None:
-            layout, channels = CHANNELS[2]
-            return Programme(path, channels, layout, seconds, zero)
-        fit = max((size for size in CHANNELS if size <= max(stream.channels, 1)), default=1)
-        fit = 6 if stream.channels >= 5 else fit
-        layout, channels = CHANNELS[fit]
-        language = str(stream.metadata.get("language", ""))
-        return Programme(path, channels, layout, seconds, zero, stream.index, language)
+        tracks = tuple(_tracks(film.container))
+    return Programme(path, seconds, zero, _chosen(path, tracks, wanted), tracks)
 
 
-def _chosen(box: InputContainer) -> AudioStream | None:
-    described = Disposition.visual_impaired | Disposition.descriptions
-    streams = [stream for stream in box.streams.audio if stream.codec_context is not None]
-    streams = [stream for stream in streams if not stream.disposition & described] or streams
-    return next((stream for stream in streams if stream.disposition & Disposition.default), next(iter(streams), None))
+def _tracks(box: InputContainer) -> Iterator[AudioTrack]:
+    aside = Disposition.visual_impaired | Disposition.descriptions | Disposition.comment
+    for number, stream in enumerate(box.streams.audio):
+        if stream.codec_context is None:
+            continue
+        size = 6 if stream.channels >= 5 else min(max(stream.channels, 1), 2)
+        default, apart = bool(stream.disposition & Disposition.default), bool(stream.disposition & aside)
+        yield AudioTrack(number, stream.index, stream.metadata.get("language", ""), size, default, apart)
+
+
+def _chosen(path: Path, tracks: Sequence[AudioTrack], wanted: str) -> AudioTrack | None:
+    first = sorted(tracks, key=lambda one: (one.aside, not one.default))
+    if not wanted:
+        return next(iter(first), None)
+    ordered = sorted(tracks, key=lambda one: one.aside)
+    number = chosen(wanted, {one.number: one.language for one in ordered})
+    if number is None:
+        told = ", ".join(map(str, tracks)) or "it has none"
+        raise BadInput(f"no audio track {wanted!r}", where=path, mend=f"choose one of its audio tracks: {told}")
+    return next(one for one in tracks if one.number == number)
 
 
 def _fraction(base: Fraction | None) -> Fraction:

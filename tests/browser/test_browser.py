@@ -1,6 +1,9 @@
 """Tracks and the review page in Chromium: cues at their times, edits, downloads, no fault of access, no error."""
 
 import json
+import re
+import shutil
+import subprocess
 from dataclasses import replace
 
 import av
@@ -185,3 +188,17 @@ def test_three_hours_with_1500_entries_stay_usable(tmp_path, drive):
     assert seen["console"] == []
     assert seen["result"]["typing"] < 300 and seen["result"]["pictures"] < 200  # milliseconds a key, machine shared
     assert seen["result"]["loaded"] < 60_000
+
+
+def test_the_list_is_numbered_in_order_of_time_and_says_once_that_an_entry_is_left_out(tmp_path):
+    left = [
+        Description(Span(2.1, 2.4), "A nod.", kind="dropped", reason="left silent: others are worth more"),
+        Description(Span(5.6, 5.9), "A wink.", kind="dropped", reason="no words"),
+    ]
+    (tmp_path / "page.html").write_text(render_review(replace(track(), dropped=tuple(left))), encoding="utf-8")
+    line = [shutil.which("chromium"), "--headless", "--no-sandbox", "--virtual-time-budget=3000", "--dump-dom"]
+    line.append((tmp_path / "page.html").as_uri())
+    page = subprocess.run(line, capture_output=True, text=True, timeout=100, check=True).stdout
+    assert re.findall(r"<h3>(\d+)\. ", page) == ["1", "2", "3", "4", "5"]
+    states = re.findall(r'class="states">([^<]*)', page)
+    assert "left silent: others" in states[1] and "left out" not in states[1] and "left out: no words" in states[4]

@@ -12,6 +12,7 @@ from av.stream import Disposition
 
 from distinctad_jax.commands.book import main
 from distinctad_jax.movie.description import Description
+from distinctad_jax.movie.language import alike
 from distinctad_jax.movie.movie import FilmFile, Line, Track
 from distinctad_jax.movie.span import Span
 from distinctad_jax.tracks import read_track, write_track
@@ -204,6 +205,90 @@ def test_the_same_voice_and_mix_give_the_same_bytes(tmp_path, film, engine, caps
     for name in ("film.voiced.json", "film.narration.wav", "film.ad.mkv", "film.mix.wav", "film.mix.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
     capsys.readouterr()
+
+
+@pytest.fixture
+def two_languages(tmp_path, film):
+    """The same with its sound twice: German, the default, and English."""
+    path = tmp_path / "two.mkv"
+    with av.open(str(film)) as given, av.open(str(path), "w") as box:
+        pictures = box.add_stream_from_template(given.streams.video[0])
+        sounds = [box.add_stream_from_template(given.streams.audio[0]) for _ in range(2)]
+        for stream, language, flags in zip(
+            sounds, ("ger", "eng"), (Disposition.default, Disposition(0)), strict=True
+        ):
+            stream.metadata["language"], stream.disposition = language, flags
+        for packet in (one for one in given.demux() if one.size):
+            for stream in [pictures] if packet.stream.type == "video" else sounds:
+                copy = av.Packet(bytes(packet))
+                copy.pts, copy.dts, copy.duration, copy.time_base = (
+                    packet.pts,
+                    packet.dts,
+                    packet.duration,
+                    packet.time_base,
+                )
+                copy.stream, copy.is_keyframe = stream, packet.is_keyframe
+                box.mux(copy)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("language", "suffix", "option", "taken", "warned"),
+    [
+        ("en", ".json", "", "1 (eng)", False),
+        ("de", ".json", "", "0 (ger)", False),
+        ("fr", ".json", "", "0 (ger)", True),
+        ("fr", ".json", "en", "1 (eng)", False),
+        ("en", ".json", "0", "0 (ger)", False),
+        ("en", ".srt", "", "0 (ger)", False),  # SRT tells no language
+    ],
+)
+def test_of_several_languages_one_is_mixed_and_told(
+    tmp_path, two_languages, engine, capsys, language, suffix, option, taken, warned
+):
+    said = track("He runs away.")
+    write_track(tmp_path / f"two{suffix}", Track("two", said.descriptions, language))
+    out = ["-o", str(tmp_path / "out"), "-f", "mkv", "--json", *([f"--audio-track={option}"] if option else [])]
+    assert main(["mix", str(two_languages), "--track", str(tmp_path / f"two{suffix}"), engine, *out]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out.splitlines()[-1])["audio_track"] == taken
+    assert f"film (audio track {taken}, one of 2)" in told.err
+    assert ("is mixed with audio track 0 (ger) of 0 (ger), 1 (eng); choose by --audio-track" in told.err) == warned
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [("two.en.srt", "eng"), ("x.fr.srt", "fre"), ("two.srt", "ger"), ("two.de-AT.sdh.srt", "ger")],
+)
+def test_captions_are_in_the_language_of_their_name_before_that_of_the_sound(
+    tmp_path, two_languages, engine, capsys, name, language
+):
+    write_track(tmp_path / "two.json", Track("two", track("Elle court.").descriptions, "fr"))
+    (tmp_path / name).write_text("1\n00:00:00,000 --> 00:00:03,000\nHello.\n")
+    line = ["mix", str(two_languages), "--track", str(tmp_path / "two.json"), "--subtitles", str(tmp_path / name)]
+    assert main([*line, "-f", "mkv", engine]) == 0
+    with av.open(str(tmp_path / "two.ad.mkv")) as box:
+        captions, descriptions = box.streams.subtitles
+        assert alike(captions.language, language) and alike(descriptions.language, "fr")
+    capsys.readouterr()
+
+
+def test_the_levels_that_are_told_are_those_of_the_mix(tmp_path, film, engine, capsys):
+    write_track(tmp_path / "film.json", track("He runs away."))
+    line = ["mix", str(film), "--track", str(tmp_path / "film.json"), "-f", "wav", engine, "--json"]
+    assert main([*line, "--loudness=-35", "-o", str(tmp_path / "soft")]) == 0
+    soft = capsys.readouterr()
+    assert main([*line, "-o", str(tmp_path / "kept")]) == 0
+    found = [json.loads(told.out.splitlines()[-1]) for told in (soft, capsys.readouterr())]
+    assert found[0]["film_loudness"] == pytest.approx(-35, abs=0.01) and "film -35.0 LUFS" in soft.err
+    assert f"all by {found[0]['gain']:+.1f} dB" in soft.err and "1 description," in soft.err
+    for name in ("film_loudness", "dialogue_loudness", "narration_loudness"):
+        lowered = (found[0][name] - found[0]["gain"], found[1][name] - found[1]["gain"])
+        assert lowered[0] == pytest.approx(lowered[1], abs=0.01)
+    with av.open(str(tmp_path / "soft" / "film.mix.wav")) as box:
+        wave = np.concatenate([one.to_ndarray().reshape(-1, 2).T / 2**31 for one in box.decode(audio=0)], axis=1)
+    dialogue = measured(wave, ("FL", "FR")).integrated([Span(0.1, 2.9), Span(8.6, 12)])
+    assert dialogue == pytest.approx(found[0]["dialogue_loudness"], abs=0.2)
 
 
 def test_a_track_without_descriptions_or_with_overlaps_is_told_in_one_line(tmp_path, engine, capsys):

@@ -22,6 +22,22 @@ def test_each_format_gives_the_same_stretches_in_order(tmp_path, name):
 
 
 @pytest.mark.parametrize(
+    ("label", "speech"),
+    [
+        *[
+            (said, True)
+            for said in ("", "speech", "Anna", "male", "1", "Sound 1", "speech with music", "Silence!, he said")
+        ],
+        *[(said, False) for said in ("music", "MUSIC 2", "silence", "Noise", "noEnergy", "NO_SPEECH", "non-speech")],
+        *[(said, False) for said in ("sil", "[door slams]", "(rain)", "♪ la la ♪")],
+    ],
+)
+def test_labels_of_what_is_no_speech_are_passed_over(tmp_path, label, speech):
+    (tmp_path / "a.txt").write_text(f"1\t2\t{label}\n\\\t100.0\t2000.0\n3\t4.5\tspeech\n")
+    assert read_segments(tmp_path / "a.txt") == ([Span(1, 2)] if speech else []) + [Span(3, 4.5)]
+
+
+@pytest.mark.parametrize(
     ("name", "text", "where"),
     [
         ("a.json", "[", "a.json:1:2"),

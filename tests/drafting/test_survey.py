@@ -5,7 +5,7 @@ import pytest
 from film_maker import RATE, write_film, write_srt
 
 from distinctad_jax.drafting.dialogue import Sources
-from distinctad_jax.drafting.survey import NONE, seen_in, survey
+from distinctad_jax.drafting.survey import NONE, facts, seen_in, survey
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.movie.practice import Practice, preset
 from distinctad_jax.movie.span import Span
@@ -58,6 +58,7 @@ def test_subtitles_inside_the_film_are_found(tmp_path, suffix, codec):
     captions = [(1, 2, "<i>Hello</i>"), (3, 4, "[thunder]"), (5, 6, "Bye\nnow")]
     path = write_film(tmp_path / f"in.{suffix}", 9, captions=captions, codec=codec)
     seen = survey(path, Sources(check_offset=False), preset("research"), cuts=NONE)
+    assert facts(seen)["duration"] == round(seen.facts.duration, 3)
     assert [(line.text, line.spoken) for line in seen.heard.lines] == [
         ("Hello", True),
         ("[thunder]", False),
@@ -69,6 +70,19 @@ def test_subtitles_inside_the_film_are_found(tmp_path, suffix, codec):
     assert len(survey(path, Sources(track="en", check_offset=False), Practice(), cuts=NONE).heard.lines) == 3
     with pytest.raises(BadInput, match="no subtitle track 'fr'"):
         survey(path, Sources(track="fr"), Practice(), cuts=NONE)
+
+
+@pytest.mark.parametrize(
+    ("language", "asked", "others"),
+    [("ger", ("de", "deu", "de-AT", "GER", "0"), ("en", "ge", "1")), ("est", ("et",), ("es",))],
+)
+def test_a_subtitle_track_is_found_by_each_code_of_its_language(tmp_path, language, asked, others):
+    path = write_film(tmp_path / "in.mkv", 6, captions=[(1, 2, "Hallo")], language=language)
+    for track in asked:
+        assert len(survey(path, Sources(track=track, check_offset=False), Practice(), cuts=NONE).heard.lines) == 1
+    for track in others:
+        with pytest.raises(BadInput, match=f"no subtitle track '{track}'"):
+            survey(path, Sources(track=track, check_offset=False), Practice(), cuts=NONE)
 
 
 def test_segments_and_any_detector_give_the_gaps(film, tmp_path):

@@ -404,3 +404,25 @@ def test_a_real_track_is_written_and_read_again(tmp_path, suffix):
     track = read_track(DATA / "elephants_dream" / "descriptions.en.vtt")
     write_track(tmp_path / f"a{suffix}", track)
     assert read_track(tmp_path / f"a{suffix}").descriptions == track.descriptions
+
+
+def test_markdown_says_once_that_an_entry_is_left_out(tmp_path):
+    reasons = ("left silent: others are worth more", "no words")
+    left = [Description(Span(n + 1, n + 2), "", kind="dropped", reason=why) for n, why in enumerate(reasons)]
+    write_track(tmp_path / "a.md", Track("a", (), dropped=tuple(left)))
+    lines = (tmp_path / "a.md").read_text().splitlines()
+    assert "  - left silent: others are worth more" in lines and "  - left out: no words" in lines
+
+
+@pytest.mark.parametrize(
+    ("suffix", "told"),
+    [(".json", True), (".vtt", True), (".jsonl", True), (".dapt.ttml", True), (".srt", False), (".csv", False)],
+)
+def test_it_is_known_whether_a_file_tells_its_language(tmp_path, suffix, told):
+    path = tmp_path / f"a{suffix}"
+    write_track(path, Track("a", (Description(Span(1, 4), "Er rennt."),), "de"))
+    found = read_track(path, problems=[])
+    assert found.language_told == told and found.language == ("de" if told else "en")
+    if suffix == ".vtt":
+        path.write_text("WEBVTT\n\n00:01.000 --> 00:04.000\nEr rennt.\n")
+        assert not read_track(path, problems=[]).language_told

@@ -50,6 +50,32 @@ def write_film(path, wave, *, codec="libx264", sound="pcm", rate=RATE, start=0.0
     return path
 
 
+def with_tracks(path, film, tracks):
+    """The MP4 `film` as Matroska, its sound once for each `(language, flags)` and 6 dB softer each time."""
+    with av.open(str(film)) as given, av.open(str(path), "w") as box:
+        shown = given.streams.video[0]
+        pictures, wave = box.add_stream_from_template(shown), heard(film, 0)
+        sounds = []
+        for language, flags in tracks:
+            stream = box.add_stream("flac", rate=RATE)
+            stream.codec_context.layout = CHANNELS[len(wave)][0]
+            stream.metadata["language"], stream.disposition = language, flags
+            sounds.append(stream)
+        for packet in given.demux(shown):
+            if packet.size:
+                packet.stream = pictures
+                box.mux(packet)
+        for number, stream in enumerate(sounds):
+            samples = np.round(wave * 0.5**number * 32767).astype(np.int16).T.reshape(1, -1)
+            frame = AudioFrame.from_ndarray(samples, format="s16", layout=CHANNELS[len(wave)][0])
+            frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
+            resampler = av.AudioResampler(stream.codec_context.format, frame_size=4096)
+            for piece in (*resampler.resample(frame), *resampler.resample(None)):
+                box.mux(stream.encode(piece))
+            box.mux(stream.encode(None))
+    return path
+
+
 def packets(path, kind="video", number=0):
     """The bytes of every packet of one stream."""
     with av.open(str(path)) as box:

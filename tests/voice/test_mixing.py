@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from films import beeps, heard, noise, packets, write_film
+from films import beeps, heard, noise, packets, with_tracks, write_film
 
 from distinctad_jax.data.captions import read_captions
 from distinctad_jax.errors import BadInput
@@ -97,6 +97,44 @@ def test_a_film_may_be_brought_to_a_loudness(tmp_path):
     mix = mix_of(film, tmp_path, [2.0], loudness=-24.0)
     out = measured(np.concatenate(list(mix.pieces()), axis=1), STEREO)
     assert out.integrated([Span(4.0, 8.0)]) == pytest.approx(-24.0, abs=0.3)
+
+
+PLAIN, DEFAULT = Disposition(0), Disposition.default
+LANGUAGES = {
+    "default": ([("ger", DEFAULT), ("eng", PLAIN), ("fre", PLAIN)], {"": 0, "en": 1, "fra": 2, "1": 1, "ger": 0}),
+    "later": ([("ger", PLAIN), ("eng", DEFAULT)], {"": 1, "de": 0}),
+    "aside": (
+        [("eng", DEFAULT | Disposition.visual_impaired), ("eng", Disposition.comment), ("eng", PLAIN)],
+        {"": 2, "en": 2, "0": 0, "1": 1},
+    ),
+    "described": ([("eng", DEFAULT | Disposition.visual_impaired)], {"": 0, "en": 0}),
+}
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_a_film_of_several_languages_gives_the_one_that_is_asked_for(tmp_path, name):
+    tracks, wanted = LANGUAGES[name]
+    one = write_film(tmp_path / "one.mp4", noise(3, -20), sound="aac")
+    film = with_tracks(tmp_path / "film.mkv", one, tracks)
+    first = measured(np.concatenate(list(programme(one).pieces()), axis=1), STEREO).integrated()
+    for asked, number in wanted.items():
+        found = programme(film, asked)
+        assert found.track.number == number and len(found.tracks) == len(tracks)
+        level = measured(np.concatenate(list(found.pieces()), axis=1), STEREO).integrated()
+        assert level == pytest.approx(first - 6.02 * number, abs=0.3)
+    for asked in ("it", str(len(tracks)), "none", "-1"):
+        with pytest.raises(BadInput, match=f"no audio track '{asked}'.*choose one of its audio tracks: 0"):
+            programme(film, asked)
+
+
+def test_the_sound_in_the_language_of_the_narration_is_taken_if_there_is_one(tmp_path):
+    one = write_film(tmp_path / "one.mp4", noise(2, -20), sound="aac")
+    tracks = [("ger", DEFAULT), ("eng", PLAIN), ("fre", PLAIN), ("fre", PLAIN), ("ita", Disposition.comment)]
+    film = programme(with_tracks(tmp_path / "film.mkv", one, tracks))
+    taken = {language: film.spoken_in(language).track.number for language in ("en-GB", "de", "fr", "it", "ja", "")}
+    assert taken == {"en-GB": 1, "de": 0, "fr": 0, "it": 0, "ja": 0, "": 0}
+    silent = programme(write_film(tmp_path / "silent.mkv", None, seconds=1))
+    assert silent.spoken_in("en") == silent and silent.track is None
 
 
 @pytest.mark.parametrize("given", [".mp4", ".mkv"])  # Matroska holds no time of decoding of the first packets
