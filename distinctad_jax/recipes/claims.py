@@ -57,8 +57,8 @@ class ClaimsConfig:
     and retrieval of a `probe` variant as `NAME: ARM`, or `reference`.
 
     repeating: systems whose repetition stands beside people's. docs: the folder that claims.md and its figures are
-    copied to; empty for none. small: results.json of a run of configs/demo.py:small, to be told of on the page. notes:
-    paragraphs for its readers, on what the variants are.
+    copied to; empty for none. small: results.json of a run of configs/demo.py:small, to be told of on the page.
+    notes: paragraphs for its readers, on what the variants are.
     """
 
     seeds: tuple[int, ...]
