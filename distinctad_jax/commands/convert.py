@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from distinctad_jax.commands.batch import each, ended, films
+from distinctad_jax.commands.language import in_language, language_option
 from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
 from distinctad_jax.commands.validate import SUFFIXES
 from distinctad_jax.commands.voice import Voice
@@ -33,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     target_options(parser, WRITTEN, ("vtt",))
     parser.add_argument("--captions", type=Path, metavar="FILE", help="subtitles of the film, for the transcript")
-    parser.add_argument("--language", metavar="TAG", help="of the descriptions, such as en or de-AT")
+    language_option(parser)
     parser.add_argument("--encoding", default="utf-8", help="of files that are not UTF-8; default utf-8")
     parser.add_argument("--dry-run", action="store_true", help="read and judge, and write nothing")
 
@@ -89,15 +90,13 @@ def _ending(form: str) -> str:
 
 def _read(path: Path, given: argparse.Namespace) -> tuple[Track, Warnings]:
     found = Warnings(path)
-    track = track_in(path, found, given.encoding)
+    track = in_language(track_in(path, found, given.encoding), given)
     if given.captions is not None:
         problems: list[str] = []
         lines = read_dialogue(given.captions, speech_only=False, encoding=given.encoding, problems=problems)
         track = dataclasses.replace(track, dialogue=lines)
         for problem in problems:
             found.add("captions", problem, "captions")
-    if given.language:
-        track = dataclasses.replace(track, language=given.language)
     if not track.descriptions and not track.dialogue:
         found.add(1, "holds no description")
     return track, found

@@ -16,6 +16,7 @@ from typing import Any
 from distinctad_jax import __version__
 from distinctad_jax.commands.batch import each, ended, films, paper, tell
 from distinctad_jax.commands.gaps import summary as gap_summary
+from distinctad_jax.commands.language import language_of, language_option
 from distinctad_jax.commands.practice import PLACING, SPEAKING, practice_of, practice_options
 from distinctad_jax.commands.report import page
 from distinctad_jax.commands.sources import cuts_of, film_options, part_of, reads_films, source_options, sources_of
@@ -44,7 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="in which stage 2 was trained")
     parser.add_argument("--device", choices=DEVICES, help="default: the best that JAX finds")
     parser.add_argument("--names", choices=POLICIES, default="after-intro", help="when the cast is called by name")
-    parser.add_argument("--language", default="en", metavar="TAG", help="of the track, as BCP 47 has it")
+    language_option(parser)
     parser.add_argument("--candidates", type=int, default=5, metavar="N", help="texts asked for each clip")
     parser.add_argument("--beams", type=int, default=5, metavar="N", help="of the search for them")
     parser.add_argument("--max-tokens", type=int, default=40, metavar="N", help="of a text")
@@ -70,11 +71,9 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
 
 
 def _wishes(given: argparse.Namespace) -> Wishes:
-    tag = given.language
-    if not (tag and len(tag) <= 35 and all(part.isalnum() and part.isascii() for part in tag.split("-"))):
-        raise BadUsage(f"{tag!r} is no language", where="--language", mend="give a tag such as en or pt-BR")
+    language = language_of(given) or "en"
     try:
-        return Wishes(practice_of(given), taste_of(given), given.names, tag, given.longest_clip)
+        return Wishes(practice_of(given), taste_of(given), given.names, language, given.longest_clip)
     except ValueError as error:
         raise BadUsage(str(error), where="--longest-clip", mend="give a longer one") from None
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from distinctad_jax.commands.batch import each, ended, films, tell
+from distinctad_jax.commands.language import in_language, language_option
 from distinctad_jax.commands.practice import PLACING, SPEAKING, practice_of, practice_options
 from distinctad_jax.commands.sources import cuts_of, film_options, part_of, reads_films, source_options, sources_of
 from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
@@ -39,6 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--duration", type=float, metavar="S", help="of the film, where it is not given")
     parser.add_argument("--cast", type=Path, metavar="FILE", help="JSON: a list of characters, or lists by film")
     parser.add_argument("--names", choices=POLICIES, default="always", help="when the cast may be called by name")
+    language_option(parser)
     parser.add_argument("--move", type=float, default=MOVED, metavar="S", help="by which an entry may be moved")
     parser.add_argument("--dry-run", action="store_true", help="say how it would fit, and write nothing")
     film_options(parser)
@@ -94,7 +96,7 @@ def _texts(targets: list[Path], track: Track, source: Path) -> dict[Path, str]:
 def _known(path: Path, given: argparse.Namespace, practice: Practice, voice: Voice) -> Track:
     """The script with the dialogue, the gaps and the film that were named."""
     problems: list[str] = []
-    track = read_track(path, problems=problems)
+    track = in_language(read_track(path, problems=problems), given)
     film = given.film
     if film is not None:
         cuts = cuts_of(given) if given.shots != "auto" else NONE  # a script needs no shots: the pass is spared

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from distinctad_jax.commands.batch import each, ended, films, paper, tell
+from distinctad_jax.commands.language import in_language, language_option
 from distinctad_jax.commands.practice import MIXING, SPEAKING, practice_of, practice_options
 from distinctad_jax.commands.sources import film_options, reads_films
 from distinctad_jax.commands.speak import engine_of, engine_options, read, spoken
@@ -20,12 +21,12 @@ from distinctad_jax.commands.targets import folder_of, formats_of, target_option
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.errors import BadUsage, counted
 from distinctad_jax.files import write_json
-from distinctad_jax.movie.language import alike, code, listed
+from distinctad_jax.movie.language import alike, code
 from distinctad_jax.movie.movie import Line, Track
 from distinctad_jax.movie.practice import Practice
 from distinctad_jax.movie.span import Span
 from distinctad_jax.tracks import read_dialogue
-from distinctad_jax.tracks.formats import stem
+from distinctad_jax.tracks.formats import language_in_name
 from distinctad_jax.voice.mixing import Mix, mixed, parts_of
 from distinctad_jax.voice.remux import TextTrack, named, write_film
 from distinctad_jax.voice.sound import Programme, programme, write_sound
@@ -47,6 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--audio-track", default="", metavar="N|LANG", help="of the film's own; default: that of the track's language"
     )
+    language_option(parser)
     parser.add_argument("--encoding", default="utf-8", help="of files that have no mark; default utf-8")
     parser.add_argument("--loudness", type=float, metavar="LUFS", help="bring the film to -23, -24, -27 or -16")
     parser.add_argument("--title", metavar="TEXT", help="of the new tracks; default: English (audio description)")
@@ -98,7 +100,7 @@ def _track(
     if file.is_dir():
         beside = [file / f"{path.stem}{suffix}" for suffix in TRACKS]
         file = next((one for one in beside if one.is_file()), beside[0])
-    track = read(file, _subtitles(given, path), voice, given.encoding)
+    track = in_language(read(file, _subtitles(given, path), voice, given.encoding), given)
     if any(one.speech and one.speech.clip for one in track.descriptions):
         return track, file.parent
     return spoken(track, engine_of(given, track.language), folder, practice, voice), folder
@@ -158,10 +160,8 @@ def _film(
 
 def _captioned(subtitles: Path, sound: Programme) -> str:
     """The language of captions: that in the name of their file (`film.de.srt`), else that of the sound."""
-    name, film = stem(subtitles), sound.path.stem
-    told = name.removeprefix(f"{film}.").split(".") if name.startswith(f"{film}.") else name.split(".")[1:][-1:]
-    said = next((part for part in told if name != film and listed(part)), sound.track.language if sound.track else "")
-    return code(said) or "und"
+    told = language_in_name(subtitles, sound.path.stem) or (sound.track.language if sound.track else "")
+    return code(told) or "und"
 
 
 def _apart(lines: tuple[Line, ...]) -> list[tuple[Span, str]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from distinctad_jax.commands.batch import each, ended, films, tell
+from distinctad_jax.commands.language import in_language, language_option
 from distinctad_jax.commands.practice import SPEAKING, practice_of, practice_options
 from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
 from distinctad_jax.commands.voice import Voice
@@ -38,6 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--subtitles", type=Path, metavar="FILE", help="of the film, where the track holds no dialogue"
     )
+    language_option(parser)
     parser.add_argument("--encoding", default="utf-8", help="of files that have no mark; default utf-8")
     engine_options(parser)
     target_options(parser, FORMATS, ("json", "wav"))
@@ -74,7 +76,7 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
         left = wanted(given, [target for target in targets if target != path], voice)
         if path in targets:  # the track as it was spoken before, to be spoken again
             left.append(path)
-        track = read(path, given.subtitles, voice, given.encoding)
+        track = in_language(read(path, given.subtitles, voice, given.encoding), given)
         _check_length(track, path, [target for target in left if target.suffix in CODECS])
         track = spoken(track, engine_of(given, track.language), folder, practice, voice)
         if not seconds_of(track):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 _TABLE = """
@@ -27,6 +28,15 @@ Source: ISO 639-2 Registration Authority, Library of Congress, www.loc.gov/stand
 """
 _WITHIN = {"nob": "nor", "nno": "nor", "cmn": "zho"}
 """Written languages of a macrolanguage that people ask for by its name. Source: ISO 639-3, macrolanguage mappings."""
+_TAG = re.compile(
+    r"""(?:[a-z]{2,3}(?:-[a-z]{3}){0,3}|[a-z]{4,8})(?:-[a-z]{4})?(?:-(?:[a-z]{2}|[0-9]{3}))?
+        (?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*(?:-[0-9a-wyz](?:-[a-z0-9]{2,8})+)*(?:-x(?:-[a-z0-9]{1,8})+)?
+        |x(?:-[a-z0-9]{1,8})+
+        |en-gb-oed|sgn-(?:be-fr|be-nl|ch-de)
+        |i-(?:ami|bnn|default|enochian|hak|klingon|lux|mingo|navajo|pwn|tao|tay|tsu)""",
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
+)
+"""A well-formed language tag. Source: BCP 47 (RFC 5646), section 2.1, the irregular tags included."""
 _NONE = ("und", "mis", "mul", "zxx")
 """Codes of no one language."""
 
@@ -40,6 +50,12 @@ def _codes() -> dict[str, str]:
 
 
 _CODES = _codes()
+_SHORTEST = {long: short for short, long in reversed(_CODES.items()) if len(short) == 2}
+
+
+def well_formed(tag: str) -> bool:
+    """Whether a tag is one of BCP 47, as far as can be told without the registry of its parts."""
+    return _TAG.fullmatch(tag) is not None
 
 
 def listed(tag: str) -> bool:
@@ -52,6 +68,13 @@ def code(tag: str) -> str:
     first = _primary(tag)
     known = _CODES.get(first, first)
     return known if len(known) == 3 and known.isascii() and known.isalpha() and known not in _NONE else ""
+
+
+def tagged(name: str) -> str:
+    """The tag of BCP 47 for a language that `listed` knows, however it is written: `pt-BR` of `por_BR`."""
+    first, _, rest = name.strip().replace("_", "-").partition("-")
+    short = _SHORTEST[_CODES[first.lower()]]
+    return f"{short}-{rest}" if rest else short
 
 
 def alike(one: str, other: str) -> bool:

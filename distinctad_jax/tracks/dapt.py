@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.description import NON_TEXT, Check, Description, Duck, Speech
+from distinctad_jax.movie.language import well_formed
 from distinctad_jax.movie.movie import Line, Person, Track
 from distinctad_jax.movie.span import Span, clock
 from distinctad_jax.tracks import ttml
@@ -36,7 +37,7 @@ def text_of(track: Track) -> str:
       content descriptor of DAPT; or if the language is no language tag.
     """
     track = track.numbered()
-    if not ttml.LANGUAGE.fullmatch(track.language):
+    if not well_formed(track.language):
         raise ValueError(f"DAPT needs a language tag such as en or de-AT, got {track.language!r}.")
     wanted = [one.represents for one in track.descriptions]
     scripts = [NON_TEXT, "visual.text"]
@@ -91,12 +92,12 @@ def _event(one: Description, track: Track) -> Iterator[str]:
     if one.represents != NON_TEXT:
         attributes += f' daptm:represents="{one.represents}"'
         if ttml.below(one.represents, "visual.text"):
-            known = ttml.LANGUAGE.fullmatch(one.language)
+            known = well_formed(one.language)
             attributes += f" daptm:langSrc={_quoted(one.language if known else track.language)}"
     yield f"<div {attributes}>"
     for kind, told in _told(one):
         yield f'  <ttm:desc daptm:descType="{kind}">{_escaped(told)}</ttm:desc>'
-    language = f" xml:lang={_quoted(one.language)}" if one.language and ttml.LANGUAGE.fullmatch(one.language) else ""
+    language = f" xml:lang={_quoted(one.language)}" if well_formed(one.language) else ""
     yield f"  <p{language}>{_ducking(one.duck, begin)}"
     sound = _sound(one.speech)
     speed = "fast" if one.speech and one.speech.rate > 1.05 else "normal"
@@ -209,11 +210,11 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
     return Track(
         heads.get("title") or name,
         tuple(sorted(descriptions, key=lambda one: (one.span.start, one.span.end))),
-        language if ttml.LANGUAGE.fullmatch(language) else "en",
+        language if well_formed(language) else "en",
         heads.get("desc", ""),
         dialogue=tuple(sorted(dialogue, key=lambda one: (one.span.start, one.span.end))),
         cast=_cast(agents),
-        language_told=bool(ttml.LANGUAGE.fullmatch(root.get("lang", XML) or "")),
+        language_told=well_formed(root.get("lang", XML) or ""),
     )
 
 

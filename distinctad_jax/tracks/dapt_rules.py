@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from distinctad_jax.movie.language import well_formed
 from distinctad_jax.tracks import ttml, ttml_rules
 from distinctad_jax.tracks.faults import Fault
 from distinctad_jax.tracks.ttml import DAPTM, TT, TTA, TTM, TTP
@@ -246,9 +247,9 @@ def _languages(root: Node) -> Iterator[Fault]:
     """Source: DAPT, "Default Language", "Text" and "Text Language Source"."""
     for node in root.walk():
         language, source = node.get("lang", XML), node.get("langSrc", DAPTM)
-        if language and not ttml.LANGUAGE.fullmatch(language.strip()):
+        if language and not well_formed(language.strip()):
             yield Fault(node.line, f"xml:lang {language!r} is no language tag")
-        if source and not ttml.LANGUAGE.fullmatch(source.strip()):
+        if source and not well_formed(source.strip()):
             yield Fault(node.line, f"daptm:langSrc {source!r} is no language tag")
         elif source is not None and not source.strip() and node is root:
             # Forbidden by an earlier draft and discouraged by the last one: it says no more than leaving it out.

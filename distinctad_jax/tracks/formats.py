@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from distinctad_jax.errors import BadUsage
 from distinctad_jax.files import write_text, written_name
+from distinctad_jax.movie.language import listed, tagged
 from distinctad_jax.movie.movie import Line, Track
 from distinctad_jax.tracks import captions, dapt, jsonl, markdown, master, srt, table, transcript, webvtt
 from distinctad_jax.tracks.cues import Cue
@@ -85,6 +87,7 @@ def texts_of(path: Path, track: Track) -> dict[Path, str]:
 def read_track(path: Path, *, encoding: str = "utf-8", problems: list[str] | None = None) -> Track:
     """Reads a track in the format of the suffix, in order of time; overlaps stay, as people write them.
 
+    Its language is that which the file tells, or else the name of the file (`film.de.srt`); English is supposed.
     Cues that cannot be read are left out, each with a sentence in `problems` (or in a Python warning).
 
     Errors: BadInput if it is missing, no such file or in another encoding; BadUsage for another suffix.
@@ -99,7 +102,10 @@ def track_in(path: Path, found: Warnings, encoding: str = "utf-8") -> Track:
     """As `read_track`, with what was mended in `found`."""
     form = format_of(path, [one.name for one in FORMATS.values() if one.read])
     text = read_text(path, encoding, found, lossy=form.lossy)
-    return form.module.track_of(text, written_name(stem(path)), found)
+    track = form.module.track_of(text, written_name(stem(path)), found)
+    if track.language_told or not (language := language_in_name(path)):
+        return track
+    return dataclasses.replace(track, language=language, language_told=True)
 
 
 def read_cues(path: Path, *, encoding: str = "utf-8", problems: list[str] | None = None) -> list[Cue]:
@@ -141,6 +147,18 @@ def stem(path: Path) -> str:
     endings = sorted((end for form in FORMATS.values() for end in form.suffixes), key=len, reverse=True)
     ending = next((end for end in endings if name.endswith(end) and len(name) > len(end)), path.suffix)
     return path.name[: len(path.name) - len(ending)] if ending else path.name
+
+
+def language_in_name(path: Path, film: str = "") -> str:
+    """The tag of the language that the name of a file ends with, as players read it: `de` of `film.de.srt`.
+
+    With `film`, the stem of the film's file, all that follows it is searched: `film.de.forced.srt`.
+    Empty if no language is told.
+    """
+    name = stem(path)
+    known = film and name.startswith(f"{film}.")
+    parts = name.removeprefix(f"{film}.").split(".") if known else name.split(".")[1:][-1:]
+    return next((tagged(part) for part in parts if name != film and listed(part)), "")
 
 
 def format_of(path: Path, known: list[str]) -> Format:

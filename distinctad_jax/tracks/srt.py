@@ -16,7 +16,8 @@ from distinctad_jax.tracks.reading import Warnings, lines_of, plain, tell_contro
 _ASCII_DIGITS = frozenset("0123456789")  # str.isdigit would take the digits of every script
 _LONGEST = {"hours": LONGEST_HOURS, "minutes": 2, "seconds": 2, "fraction": 9}  # digits
 _LONGEST_NUMBER = 10  # digits; Python refuses to read thousands of them
-_USUAL = re.compile(r"([0-9]{1,3}):([0-5][0-9]):([0-5][0-9])[,.]([0-9]{3})")
+_USUAL = re.compile(r"([0-9]{1,3}):([0-5][0-9]):([0-5][0-9])[,.:]([0-9]{3})")
+"""Nearly all times; those with a third colon are not taken for times in frames, which have two digits."""
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _ARROWS = re.compile("[-\u2010-\u2015\u2212]{1,4}>{1,2}|\u2192")  # as people type them and word processors mend them
 _UNSEEN = " \t\v\f\xa0\u3000\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
@@ -104,7 +105,10 @@ def track_of(text: str, name: str, found: Warnings) -> Track:
 
 
 def seconds(stamp: str) -> float | None:
-    """`hh:mm:ss.mmm`, hours optional, comma or dot, the fraction optional -> seconds; None if it is no such time."""
+    """`hh:mm:ss.mmm`, hours optional, comma or dot, the fraction optional -> seconds; None if it is no such time.
+
+    `hh:mm:ss:mmm` is read too.
+    """
     if usual := _USUAL.fullmatch(stamp):  # nearly all of them, and a file may have a hundred thousand
         whole = int(usual[1]) * 3600 + int(usual[2]) * 60 + int(usual[3])
         return (whole * 1000 + int(usual[4])) / 1000

@@ -32,15 +32,6 @@ _START = (
 _LATER = _START + r"0-9\-\u00b7\u0300-\u036f\u203f\u2040"
 NC_NAME = re.compile(f"[{_START}][{_LATER}.]*")
 """What an `xml:id` is. Source: Namespaces in XML 1.0, NCName; XML 1.0, NameStartChar and NameChar."""
-LANGUAGE = re.compile(
-    r"""(?:[a-z]{2,3}(?:-[a-z]{3}){0,3}|[a-z]{4,8})(?:-[a-z]{4})?(?:-(?:[a-z]{2}|[0-9]{3}))?
-        (?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*(?:-[0-9a-wyz](?:-[a-z0-9]{2,8})+)*(?:-x(?:-[a-z0-9]{1,8})+)?
-        |x(?:-[a-z0-9]{1,8})+
-        |en-gb-oed|sgn-(?:be-fr|be-nl|ch-de)
-        |i-(?:ami|bnn|default|enochian|hak|klingon|lux|mingo|navajo|pwn|tao|tay|tsu)""",
-    re.ASCII | re.IGNORECASE | re.VERBOSE,
-)
-"""A well-formed language tag. Source: BCP 47 (RFC 5646), section 2.1, the irregular tags included."""
 NO_LANGUAGE = ("", "und")
 """What `daptm:langSrc` says where nobody found out: nothing, or that."""
 _TOKEN = re.compile(f"[:{_LATER}]+")

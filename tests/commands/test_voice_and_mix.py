@@ -238,9 +238,11 @@ def two_languages(tmp_path, film):
         ("en", ".json", "", "1 (eng)", False),
         ("de", ".json", "", "0 (ger)", False),
         ("fr", ".json", "", "0 (ger)", True),
-        ("fr", ".json", "en", "1 (eng)", False),
-        ("en", ".json", "0", "0 (ger)", False),
+        ("fr", ".json", "--audio-track=en", "1 (eng)", False),
+        ("en", ".json", "--audio-track=0", "0 (ger)", False),
         ("en", ".srt", "", "0 (ger)", False),  # SRT tells no language
+        ("en", ".eng.srt", "", "1 (eng)", False),  # but for the name of its file
+        ("en", ".srt", "--language=en-GB", "1 (eng)", False),
     ],
 )
 def test_of_several_languages_one_is_mixed_and_told(
@@ -248,12 +250,28 @@ def test_of_several_languages_one_is_mixed_and_told(
 ):
     said = track("He runs away.")
     write_track(tmp_path / f"two{suffix}", Track("two", said.descriptions, language))
-    out = ["-o", str(tmp_path / "out"), "-f", "mkv", "--json", *([f"--audio-track={option}"] if option else [])]
+    out = ["-o", str(tmp_path / "out"), "-f", "mkv", "--json", *([option] if option else [])]
     assert main(["mix", str(two_languages), "--track", str(tmp_path / f"two{suffix}"), engine, *out]) == 0
     told = capsys.readouterr()
     assert json.loads(told.out.splitlines()[-1])["audio_track"] == taken
     assert f"film (audio track {taken}, one of 2)" in told.err
     assert ("is mixed with audio track 0 (ger) of 0 (ger), 1 (eng); choose by --audio-track" in told.err) == warned
+
+
+def test_a_voice_is_told_the_language_that_is_given_or_named(tmp_path, capsys):
+    program = tmp_path / "tts.py"
+    program.write_text(textwrap.dedent(SPEAKER) + "open(sys.argv[0] + '.told', 'a').write(sys.argv[4] + ' ')\n")
+    engine = f"--voice-command={sys.executable} {program} {{text}} {{wav}} {{rate}} {{language}}"
+    write_track(tmp_path / "film.de.srt", track("Er rennt."))
+    for number, option in enumerate([[], ["--language=pt-BR"]]):
+        line = ["voice", str(tmp_path / "film.de.srt"), "-o", str(tmp_path / f"out{number}"), "-f", "json", engine]
+        assert main([*line, *option]) == 0
+        assert read_track(tmp_path / f"out{number}" / "film.de.voiced.json").language == ("de", "pt-BR")[number]
+    told = (tmp_path / "tts.py.told").read_text().split()
+    assert set(told) == {"de", "pt-BR"} and sorted(told) == told
+    capsys.readouterr()
+    assert main(["voice", str(tmp_path / "film.de.srt"), "--language=pt_BR", engine]) == 2
+    assert capsys.readouterr().err == ("error: --language: 'pt_BR' is no language; give a tag such as en or pt-BR\n")
 
 
 @pytest.mark.parametrize(

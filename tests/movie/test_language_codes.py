@@ -2,7 +2,7 @@
 
 import pytest
 
-from distinctad_jax.movie.language import alike, chosen, code, listed
+from distinctad_jax.movie.language import alike, chosen, code, listed, tagged, well_formed
 
 TWO_CODES = """
     sq alb sqi, hy arm hye, eu baq eus, bo tib bod, my bur mya, cs cze ces, zh chi zho, cy wel cym, de ger deu,
@@ -39,3 +39,9 @@ def test_languages_without_a_short_code_are_compared_as_they_are():
 )
 def test_a_track_is_asked_for_by_number_or_language(wanted, number):
     assert chosen(wanted, {0: "", 2: "ger", 3: "pt-PT", 4: "pt-BR", 5: "deu"}) == number
+
+
+def test_a_tag_has_the_shortest_code_and_keeps_its_region():
+    found = [tagged(name) for name in ("ger", "deu", "de-AT", "por_BR", "NNO", "tgl-PH")]
+    assert found == ["de", "de", "de-AT", "pt-BR", "nn", "tl-PH"]
+    assert all(map(well_formed, found)) and not any(map(well_formed, ("", "e", "pt_BR", "en-GB-US", "de AT")))

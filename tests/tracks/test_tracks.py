@@ -221,6 +221,7 @@ def test_a_cue_that_cannot_be_read_is_skipped_and_told_with_its_line(tmp_path, t
 def test_long_hours_are_read():
     assert seconds("1000000:00:00.5") == 3_600_000_000.5
     assert seconds("01:02.25") == 62.25 and seconds("1:2:3") == 3723
+    assert seconds("00:01:02:250") == 62.25 and seconds("00:01:02:25") is None  # milliseconds, but no frames
     assert [seconds(wrong) for wrong in ("", "5", "1:2:3:4", "00:01.", "00:01.5s", "0 0:01", "00:1_0")] == [None] * 7
 
 
@@ -426,3 +427,19 @@ def test_it_is_known_whether_a_file_tells_its_language(tmp_path, suffix, told):
     if suffix == ".vtt":
         path.write_text("WEBVTT\n\n00:01.000 --> 00:04.000\nEr rennt.\n")
         assert not read_track(path, problems=[]).language_told
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        *(("a.fr.srt", "fr"), ("a.por_BR.csv", "pt-BR"), ("a.GER.vtt", "de")),
+        *(("a.ad.srt", ""), ("fr.srt", ""), ("a.fr.sdh.srt", "")),
+        *(("a.fr.json", "de"), ("a.fr.dapt.ttml", "de")),
+    ],
+)
+def test_the_name_of_a_file_tells_its_language_where_the_file_does_not(tmp_path, name, language):
+    write_track(tmp_path / name, Track("a", (Description(Span(1, 4), "Er rennt."),), "de"))
+    if name.endswith(".vtt"):
+        (tmp_path / name).write_text("WEBVTT\n\n00:01.000 --> 00:04.000\nEr rennt.\n")
+    found = read_track(tmp_path / name, problems=[])
+    assert (found.language, found.language_told) == (language or "en", bool(language))
