@@ -15,6 +15,7 @@ from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 from jaxtyping import Float32
 
+from distinctad_jax.data.audio_tracks import audio_tracks, main_track
 from distinctad_jax.data.film import opened, stamp
 
 RATE = 16_000
@@ -26,9 +27,10 @@ _LONGEST_SILENCE = 3600.0  # s; a file may claim that its sound begins in a mill
 
 
 def read_sound(path: Path, rate: int = RATE) -> Iterator[Float32[np.ndarray, " samples"]]:
-    """Yields the first sound track mixed to one channel, -1..1, in pieces, from the first shown picture on.
+    """Yields the main sound track mixed to one channel, -1..1, in pieces, from the first shown picture on.
 
-    Nothing is yielded by a film without sound; a damaged track ends where it cannot be decoded.
+    That is the default one, unless it is a description or comments. Nothing is yielded by a film without sound; a
+    damaged track ends where it cannot be decoded.
 
     Errors: BadInput as `data.film.opened`; ValueError if rate < 1.
     """
@@ -36,11 +38,10 @@ def read_sound(path: Path, rate: int = RATE) -> Iterator[Float32[np.ndarray, " s
         raise ValueError(f"needs a rate >= 1, got {rate}")
     zero = _first_picture(path)
     with opened(path) as film:
-        if not film.container.streams.audio:
+        track = main_track(audio_tracks(film.container))
+        if track is None:
             return
-        stream = film.container.streams.audio[0]
-        if stream.codec_context is None:
-            return
+        stream = film.container.streams[track.stream]
         resampler = AudioResampler(format="flt", layout="mono", rate=rate)
         ahead: int | None = None  # samples to leave out before the first picture; negative: silence to put there
         try:

@@ -6,7 +6,7 @@ film's first shown picture, as everywhere; where a film has no sound it is silen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,13 +19,13 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.stream import Disposition
 from jaxtyping import Float32
 
+from distinctad_jax.data.audio_tracks import AudioTrack, audio_tracks, main_track, wanted_track
 from distinctad_jax.data.film import MEND, container, opened
 from distinctad_jax.errors import BadInput, BadUsage
 from distinctad_jax.files import whole
-from distinctad_jax.movie.language import alike, chosen
+from distinctad_jax.movie.language import alike
 from distinctad_jax.movie.span import clock
 from distinctad_jax.voice.loudness import RATE
 
@@ -52,24 +52,6 @@ BLOCK = RATE  # samples of a piece
 
 
 @dataclass(frozen=True)
-class AudioTrack:
-    """An audio track of a film: its place among them, the index of its stream, its language as the file has it.
-
-    `size` is its layout, one of `CHANNELS`; `aside` if it is a description or comments on the film.
-    """
-
-    number: int
-    stream: int
-    language: str
-    size: int
-    default: bool
-    aside: bool
-
-    def __str__(self) -> str:
-        return f"{self.number} ({self.language or '?'})"
-
-
-@dataclass(frozen=True)
 class Programme:
     """The sound of a film, which is that of one of its audio `tracks`; `seconds` and `zero` are of the film.
 
@@ -85,12 +67,17 @@ class Programme:
     @property
     def layout(self) -> str:
         """All channels together, as FFmpeg calls them."""
-        return CHANNELS[self.track.size if self.track else 2][0]
+        return self._layout[0]
 
     @property
     def channels(self) -> tuple[str, ...]:
         """Each channel by FFmpeg's name."""
-        return CHANNELS[self.track.size if self.track else 2][1]
+        return self._layout[1]
+
+    @property
+    def _layout(self) -> tuple[str, tuple[str, ...]]:
+        count = self.track.channels if self.track else 2
+        return CHANNELS[6 if count >= 5 else min(max(count, 1), 2)]
 
     def spoken_in(self, language: str) -> Programme:
         """The same with the one track in a language; as it is if none has it, or several have."""
@@ -176,30 +163,9 @@ def programme(path: Path, wanted: str = "") -> Programme:
         seconds = film.duration()
         if seconds > LONGEST:
             raise BadInput(f"it lasts {clock(seconds)}, longer than any film", where=path, mend=MEND)
-        tracks = tuple(_tracks(film.container))
-    return Programme(path, seconds, zero, _chosen(path, tracks, wanted), tracks)
-
-
-def _tracks(box: InputContainer) -> Iterator[AudioTrack]:
-    aside = Disposition.visual_impaired | Disposition.descriptions | Disposition.comment
-    for number, stream in enumerate(box.streams.audio):
-        if stream.codec_context is None:
-            continue
-        size = 6 if stream.channels >= 5 else min(max(stream.channels, 1), 2)
-        default, apart = bool(stream.disposition & Disposition.default), bool(stream.disposition & aside)
-        yield AudioTrack(number, stream.index, stream.metadata.get("language", ""), size, default, apart)
-
-
-def _chosen(path: Path, tracks: Sequence[AudioTrack], wanted: str) -> AudioTrack | None:
-    first = sorted(tracks, key=lambda one: (one.aside, not one.default))
-    if not wanted:
-        return next(iter(first), None)
-    ordered = sorted(tracks, key=lambda one: one.aside)
-    number = chosen(wanted, {one.number: one.language for one in ordered})
-    if number is None:
-        told = ", ".join(map(str, tracks)) or "it has none"
-        raise BadInput(f"no audio track {wanted!r}", where=path, mend=f"choose one of its audio tracks: {told}")
-    return next(one for one in tracks if one.number == number)
+        tracks = audio_tracks(film.container)
+    track = wanted_track(tracks, wanted, path) if wanted else main_track(tracks)
+    return Programme(path, seconds, zero, track, tracks)
 
 
 def _fraction(base: Fraction | None) -> Fraction:

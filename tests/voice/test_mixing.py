@@ -9,6 +9,7 @@ from av.stream import Disposition
 from films import beeps, heard, noise, packets, with_tracks, write_film
 
 from distinctad_jax.data.captions import read_captions
+from distinctad_jax.data.sound import levels
 from distinctad_jax.errors import BadInput
 from distinctad_jax.movie.description import Description, Speech
 from distinctad_jax.movie.movie import Track
@@ -125,6 +126,14 @@ def test_a_film_of_several_languages_gives_the_one_that_is_asked_for(tmp_path, n
     for asked in ("it", str(len(tracks)), "none", "-1"):
         with pytest.raises(BadInput, match=f"no audio track '{asked}'.*choose one of its audio tracks: 0"):
             programme(film, asked)
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_speech_is_looked_for_in_the_track_that_players_take(tmp_path, name):
+    tracks, wanted = LANGUAGES[name]
+    one = write_film(tmp_path / "one.mp4", noise(3, -20), sound="aac")
+    heard, whole = levels(with_tracks(tmp_path / "film.mkv", one, tracks)), levels(one)
+    assert np.median(heard) == pytest.approx(np.median(whole) - 6.02 * wanted[""], abs=0.3)
 
 
 def test_the_sound_in_the_language_of_the_narration_is_taken_if_there_is_one(tmp_path):
