@@ -248,6 +248,14 @@ def _scores_backward(kept: tuple[Array, Array], slopes: Array) -> tuple[Array, A
 scores.defvjp(_scores_forward, _scores_backward)
 
 
+def _apart(
+    fused: Float[Array, "batch seen outputs"], heads: int, parts: int
+) -> list[Float[Array, "batch seen heads depth"]]:
+    """What a fused map makes, whose outputs stand in the order (heads, parts, depth)."""
+    fused = einops.rearrange(fused, "b s (h parts d) -> b s h parts d", h=heads, parts=parts)
+    return [part.squeeze(3) for part in jax.lax.split(fused, (1,) * parts, axis=3)]
+
+
 class SelfAttention(nnx.Module):
     """Tokens look at each other. One fused map makes queries, keys and values.
 
@@ -272,8 +280,7 @@ class SelfAttention(nnx.Module):
         key: PRNGKeyArray | None = None,
     ) -> tuple[Float[Array, "batch seen width"], Memory | None]:
         """With a memory: writes the tokens' keys and values from `slot` on, and looks at all that it holds."""
-        fused = einops.rearrange(self.qkv(tokens), "b s (h three d) -> three b s h d", h=self.heads, three=3)
-        queries, keys, values = fused[0], fused[1], fused[2]
+        queries, keys, values = _apart(self.qkv(tokens), self.heads, 3)
         if memory is not None and slot is not None:
             memory = memory.extended(keys, values, slot)
             return self.out(recall(queries, memory, mask).reshape(tokens.shape)), memory
@@ -311,8 +318,8 @@ class CrossAttention(nnx.Module):
         mask: Bool[Array, "#batch #seen keys"] | None = None,
     ) -> Float[Array, "batch seen width"]:
         queries = einops.rearrange(self.query(tokens), "b s (h d) -> b s h d", h=self.heads)
-        fused = einops.rearrange(self.key_value(context), "b k (h two d) -> two b k h d", h=self.heads, two=2)
-        return self.out(attend(queries, fused[0], fused[1], mask).reshape(tokens.shape))
+        keys, values = _apart(self.key_value(context), self.heads, 2)
+        return self.out(attend(queries, keys, values, mask).reshape(tokens.shape))
 
 
 class Mlp(nnx.Module):
