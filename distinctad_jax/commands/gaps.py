@@ -15,8 +15,8 @@ from distinctad_jax.commands.practice import PLACING, practice_of, practice_opti
 from distinctad_jax.commands.sources import cuts_of, film_options, part_of, reads_films, source_options, sources_of
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.data.shots import read_shots
-from distinctad_jax.drafting.dialogue import Sources
-from distinctad_jax.drafting.survey import NONE, Survey, facts, paper_facts, survey
+from distinctad_jax.drafting.dialogue import NO_TRACK, Sources
+from distinctad_jax.drafting.survey import Survey, facts, paper_facts, survey
 from distinctad_jax.errors import BadUsage, counted, printable
 from distinctad_jax.movie.practice import Practice
 from distinctad_jax.movie.span import Span, clock
@@ -60,7 +60,7 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
 
 def _of_paper(path: Path, given: argparse.Namespace, practice: Practice, voice: Voice) -> dict[str, Any]:
     for flag in ("subtitles", "subtitle_track", "speech_detector"):
-        if getattr(given, flag) not in (None, "", NONE):
+        if getattr(given, flag) not in (None, "", NO_TRACK):
             mend = "name a film, or leave it out"
             raise BadUsage(f"is of no use to {path.name}", where=f"--{flag.replace('_', '-')}", mend=mend)
     if isinstance(cuts := cuts_of(given), Path):

@@ -67,15 +67,15 @@ class Programme:
     @property
     def layout(self) -> str:
         """All channels together, as FFmpeg calls them."""
-        return self._layout[0]
+        return self._mixed_in[0]
 
     @property
     def channels(self) -> tuple[str, ...]:
         """Each channel by FFmpeg's name."""
-        return self._layout[1]
+        return self._mixed_in[1]
 
     @property
-    def _layout(self) -> tuple[str, tuple[str, ...]]:
+    def _mixed_in(self) -> tuple[str, tuple[str, ...]]:
         count = self.track.channels if self.track else 2
         return CHANNELS[6 if count >= 5 else min(max(count, 1), 2)]
 

@@ -80,4 +80,4 @@ def test_signs_of_life_are_given(tmp_path, monkeypatch):
 def test_a_lock_file_that_says_nothing_is_taken(tmp_path, content):
     (tmp_path / ".lock").write_text(content)
     with WorkdirLock(tmp_path):
-        pass
+        assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
