@@ -16,7 +16,7 @@ from distinctad_jax.commands.batch import each, ended, films, tell
 from distinctad_jax.commands.language import in_language, language_option
 from distinctad_jax.commands.practice import PLACING, SPEAKING, practice_of, practice_options
 from distinctad_jax.commands.sources import cuts_of, film_options, part_of, reads_films, source_options, sources_of
-from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
+from distinctad_jax.commands.targets import folder_of, formats_of, target_options, texts_for, wanted
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.drafting.describe import summary
 from distinctad_jax.drafting.dialogue import listen
@@ -28,7 +28,7 @@ from distinctad_jax.files import write_text
 from distinctad_jax.movie.movie import FilmFile, Track
 from distinctad_jax.movie.practice import Practice
 from distinctad_jax.tracks import FORMATS, read_track
-from distinctad_jax.tracks.formats import stem, texts_of
+from distinctad_jax.tracks.formats import stem
 
 WRITTEN = tuple(one.name for one in FORMATS.values() if one.written)
 
@@ -72,25 +72,13 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
         except ValueError as error:
             mend = "give --film, --subtitles or --speech-segments"
             raise BadInput(str(error), where=path, mend=mend) from None
-        for place, text in _texts(left, fitted, path).items():
+        for place, text in texts_for(left, fitted, path).items():
             write_text(place, text)
         voice.say(f"{path.name}: {summary(fitted)}")
         counts = {name: value for name, value in fitted.metrics.items() if name != "checks"}
         return {"file": path.name, "cues": len(track.descriptions), "people": len(cast), **counts}
 
     return ended(*each(films(given.scripts, (".json",)), one, voice))
-
-
-def _texts(targets: list[Path], track: Track, source: Path) -> dict[Path, str]:
-    """All files and their texts, so that none is written if one cannot be. Errors: BadInput if a format refuses."""
-    texts: dict[Path, str] = {}
-    for target in targets:
-        try:
-            texts |= texts_of(target, track)
-        except ValueError as error:
-            mend = f"correct it, or write no {target.suffix[1:]}"
-            raise BadInput(str(error).rstrip("."), where=source, mend=mend) from None
-    return texts
 
 
 def _known(path: Path, given: argparse.Namespace, practice: Practice, voice: Voice) -> Track:

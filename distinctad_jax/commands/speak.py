@@ -15,13 +15,14 @@ from typing import Any
 from distinctad_jax.commands.batch import each, ended, films, tell
 from distinctad_jax.commands.language import in_language, language_option
 from distinctad_jax.commands.practice import SPEAKING, practice_of, practice_options
-from distinctad_jax.commands.targets import folder_of, formats_of, target_options, wanted
+from distinctad_jax.commands.targets import folder_of, formats_of, target_options, texts_for, wanted
 from distinctad_jax.commands.voice import Voice
 from distinctad_jax.errors import BadInput, SomeSkipped
+from distinctad_jax.files import write_text
 from distinctad_jax.movie.movie import Track
 from distinctad_jax.movie.practice import WORDS_PER_CHARACTER, Practice
 from distinctad_jax.movie.span import clock
-from distinctad_jax.tracks import read_dialogue, read_track, write_track
+from distinctad_jax.tracks import read_dialogue, read_track
 from distinctad_jax.voice.clips import Clips
 from distinctad_jax.voice.engines import Engine, command, espeak
 from distinctad_jax.voice.fitting import voiced
@@ -83,12 +84,13 @@ def run(given: argparse.Namespace, voice: Voice) -> dict[str, Any]:
             raise BadInput(
                 "no descriptions, and no film whose length is known", where=path, mend="give another track"
             )
+        texts = texts_for([target for target in left if target.suffix not in CODECS], track, path)
         parts, _ = parts_of(track, folder)
         for target in left:
             if target.suffix in CODECS:
                 write_sound(target, narration(parts, seconds_of(track), practice))
-            else:
-                _write(target, track, path)
+        for place, text in texts.items():
+            write_text(place, text)
         return _facts(track, voice, path)
 
     return ended(*each(tracks_of(given.tracks, (".voiced.json", ".mix.json")), one, voice))
@@ -98,13 +100,6 @@ def tracks_of(inputs: Sequence[Path], but: tuple[str, ...]) -> list[Path]:
     """The tracks that are named, and the JSON files of folders that are named but for those that end with `but`."""
     found = films(inputs, (".json",))
     return [path for path in found if path in inputs or not path.name.endswith(but)]
-
-
-def _write(target: Path, track: Track, source: Path) -> None:
-    try:
-        write_track(target, track)
-    except ValueError as error:  # what a player would not read
-        raise BadInput(str(error).rstrip("."), where=source, mend="correct it, or write .json alone") from None
 
 
 def _check_length(track: Track, path: Path, sounds: Sequence[Path]) -> None:

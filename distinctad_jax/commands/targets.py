@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from distinctad_jax.commands.voice import Voice
-from distinctad_jax.errors import BadEnvironment, BadUsage
+from distinctad_jax.errors import BadEnvironment, BadInput, BadUsage
 from distinctad_jax.files import real
-from distinctad_jax.tracks.formats import FORMATS
+from distinctad_jax.movie.movie import Track
+from distinctad_jax.tracks.formats import FORMATS, texts_of
 
 _FILES = {end for form in FORMATS.values() for end in form.suffixes} | {".html", ".wav", ".flac", ".mp4", ".mkv"}
 """Suffixes of what is written; a new folder of such a name would be taken for the file."""
@@ -85,3 +86,15 @@ def wanted(
             continue
         found.append(target)
     return found
+
+
+def texts_for(targets: Sequence[Path], track: Track, source: Path) -> dict[Path, str]:
+    """All files and their texts, so that none is written if one cannot be. Errors: BadInput if a format refuses."""
+    texts: dict[Path, str] = {}
+    for target in targets:
+        try:
+            texts |= texts_of(target, track)
+        except ValueError as error:
+            mend = f"correct it, or write no {target.suffix[1:]}"
+            raise BadInput(str(error).rstrip("."), where=source, mend=mend) from None
+    return texts

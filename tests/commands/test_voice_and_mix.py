@@ -325,3 +325,11 @@ def test_a_narration_of_years_is_refused_before_a_word_is_spoken(tmp_path, engin
         assert main(["voice", str(tmp_path / f"{name}.json"), "-o", str(tmp_path / "out"), engine]) == 3
         assert "a narration at most 24 hours; correct its times" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_track_that_a_format_refuses_leaves_no_other_format(tmp_path, engine, capsys):
+    write_track(tmp_path / "film.json", track("He runs.", "{}"))
+    out = ["-o", str(tmp_path / "out"), "-f", "json,wav,srt", engine]
+    assert main(["voice", str(tmp_path / "film.json"), *out]) == 3
+    assert "write no srt" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["clips"]
