@@ -9,16 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from distinctad_jax.models.layers import (
-    Block,
-    BlockConfig,
-    CrossAttention,
-    Linear,
-    Mlp,
-    layer_norm,
-    normal,
-    run_blocks,
-)
+from distinctad_jax.models.layers import Block, BlockConfig, CrossAttention, Mlp, layer_norm, run_blocks
+from distinctad_jax.models.linear import Linear, normal
 
 KINDS = ("flamingo", "autoad")
 

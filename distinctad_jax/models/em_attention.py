@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from distinctad_jax.models.layers import CrossAttention, Linear, layer_norm, normal
+from distinctad_jax.models.layers import CrossAttention, layer_norm
+from distinctad_jax.models.linear import Linear, normal
 
 INITS = ("learned", "buffer", "data")
 GRADIENTS = ("stop", "unroll")

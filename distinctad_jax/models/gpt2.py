@@ -13,18 +13,8 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from distinctad_jax.models.cache import Cache, continue_blocks, empty_cache
-from distinctad_jax.models.layers import (
-    NO_LORA,
-    Block,
-    BlockConfig,
-    LoraConfig,
-    causal_mask,
-    dropout,
-    layer_norm,
-    normal,
-    run_blocks,
-    scores,
-)
+from distinctad_jax.models.layers import Block, BlockConfig, causal_mask, dropout, layer_norm, run_blocks, scores
+from distinctad_jax.models.linear import NO_LORA, LoraConfig, normal
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The layers that every model here is made of: linear maps, attention, the MLP, and the pre-norm block.
+"""The layers that every model here is made of, of `linear.py`'s maps: attention, the MLP, and the pre-norm block.
 
 Parameters are float32; `dtype` ("float32" or "bfloat16") is what the matrix products run in. Attention weights and
 norms are always computed in float32. Keys of parameters are stable, because meshes, freeze rules and published
@@ -17,6 +17,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from distinctad_jax.models.cache import Memory
+from distinctad_jax.models.linear import NO_LORA, Linear, LoraConfig
 
 EPSILON = 1e-5  # CLIP's and GPT-2's; Flax's default is 1e-6, which moves the output by more than rounding does
 DTYPES = ("float32", "bfloat16")
@@ -40,37 +41,6 @@ def gelu_tanh(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"quick_gelu": quick_gelu, "gelu": gelu, "gelu_tanh": gelu_tanh}
 
 
-@dataclass(frozen=True)
-class LoraConfig:
-    """Low-rank updates beside some of a block's maps, multiplied by alpha / rank; rank 0 is none.
-
-    targets: names of maps, or "attention" or "mlp" for all maps of that part.
-    Source: LoRA (arXiv 2106.09685). Rank, alpha and targets are our defaults.
-    """
-
-    rank: int = 0
-    alpha: float = 16.0
-    targets: tuple[str, ...] = ("attention",)
-
-    def __post_init__(self) -> None:
-        if self.rank < 0 or not self.alpha > 0 or not self.targets:
-            raise ValueError(f"low-rank updates need rank >= 0, alpha > 0 and targets, got {self}.")
-
-    def fits(self, width: int, maps: dict[str, tuple[str, ...]]) -> None:
-        """Errors: ValueError if blocks of this width have no such maps, named by their part, or no such rank."""
-        if self.rank > width:
-            raise ValueError(f"the rank of low-rank updates must lie in 0..width = {width}, got {self.rank}.")
-        known = {*maps, *(name for names in maps.values() for name in names)}
-        unknown = sorted(set(self.targets) - known)
-        if self.rank and unknown:
-            raise ValueError(f"no map is called {unknown[0]!r}; targets are among {', '.join(sorted(known))}.")
-
-    def of(self, part: str, name: str) -> LoraConfig:
-        """The update of one map: this one if it or its part is a target, or else none."""
-        return self if {part, name} & set(self.targets) else NO_LORA
-
-
-NO_LORA = LoraConfig()
 BLOCK_MAPS = {"attention": ("qkv", "out"), "mlp": ("up", "down")}
 
 
@@ -107,57 +77,12 @@ def layer_norm(width: int, *, dtype: str = "float32", rngs: nnx.Rngs) -> nnx.Lay
     return nnx.LayerNorm(width, epsilon=EPSILON, use_fast_variance=False, dtype=jnp.dtype(dtype), rngs=rngs)
 
 
-def normal(stddev: float, shape: tuple[int, ...], rngs: nnx.Rngs, dtype: str = "float32") -> nnx.Param:
-    """A parameter drawn from a normal distribution; zeros if `stddev` is 0."""
-    if stddev == 0:
-        return nnx.Param(jnp.zeros(shape, dtype))
-    return nnx.Param(nnx.initializers.normal(stddev)(rngs.params(), shape, jnp.dtype(dtype)))
-
-
 def dropout(values: Float[Array, "*shape"], rate: float, key: PRNGKeyArray | None) -> Float[Array, "*shape"]:
     """Zeroes a share `rate` of the values and scales up the rest; changes nothing without a key."""
     if key is None or rate == 0:
         return values
     kept = jax.random.bernoulli(key, 1 - rate, values.shape)
     return jnp.where(kept, values / (1 - rate), 0)
-
-
-class Linear(nnx.Module):
-    """An affine map, with a low-rank update beside it if `lora` has a rank.
-
-    Shapes: `... inputs` to `... outputs`. Kernel `inputs outputs`, bias `outputs`; lora_a `inputs rank`,
-      lora_b `rank outputs`, which starts at zero, so the update changes nothing until it is trained.
-    `weights` is what kernel and bias are kept in; a low-rank update learns, and is float32 always.
-    """
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        bias: bool = True,
-        stddev: float = 0.02,
-        lora: LoraConfig = NO_LORA,
-        dtype: str = "float32",
-        weights: str = "float32",
-        rngs: nnx.Rngs,
-    ):
-        self.dtype = dtype
-        self.scale = lora.alpha / lora.rank if lora.rank else 1.0
-        self.kernel = normal(stddev, (inputs, outputs), rngs, weights)
-        self.bias = nnx.Param(jnp.zeros((outputs,), weights)) if bias else None
-        self.lora_a = normal(inputs**-0.5, (inputs, lora.rank), rngs) if lora.rank else None
-        self.lora_b = normal(0.0, (lora.rank, outputs), rngs) if lora.rank else None
-
-    def __call__(self, tokens: Float[Array, "... inputs"]) -> Float[Array, "... outputs"]:
-        tokens = tokens.astype(self.dtype)
-        mapped = tokens @ self.kernel[...].astype(self.dtype)
-        if self.bias is not None:
-            mapped = mapped + self.bias[...].astype(self.dtype)
-        if self.lora_a is not None and self.lora_b is not None:
-            down = tokens @ self.lora_a[...].astype(self.dtype)
-            mapped = mapped + self.scale * (down @ self.lora_b[...].astype(self.dtype))
-        return mapped
 
 
 def causal_mask(seen: int) -> Bool[Array, "one seen seen"]:

@@ -14,20 +14,8 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from distinctad_jax.models.cache import Cache, Memory, continue_blocks, empty_cache
-from distinctad_jax.models.layers import (
-    DTYPES,
-    NO_LORA,
-    Linear,
-    LoraConfig,
-    attend,
-    causal_mask,
-    dropout,
-    gelu,
-    gelu_tanh,
-    normal,
-    recall,
-    scores,
-)
+from distinctad_jax.models.layers import DTYPES, attend, causal_mask, dropout, gelu, gelu_tanh, recall, scores
+from distinctad_jax.models.linear import NO_LORA, Linear, LoraConfig, normal
 from distinctad_jax.models.rope import RopeConfig, Turns, turned, turns
 
 ACTIVATIONS = {"silu": jax.nn.silu, "gelu": gelu, "gelu_tanh": gelu_tanh}

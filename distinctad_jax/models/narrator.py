@@ -19,7 +19,7 @@ from distinctad_jax.models.em_attention import (
     diagnostics,
 )
 from distinctad_jax.models.language import LanguageConfig, language_model
-from distinctad_jax.models.layers import Linear, normal
+from distinctad_jax.models.linear import Linear, normal
 from distinctad_jax.models.window_rivals import window_rival
 
 

@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from distinctad_jax.models.gpt2 import Gpt2, Gpt2Config
-from distinctad_jax.models.layers import Linear
+from distinctad_jax.models.linear import Linear
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from distinctad_jax.models.layers import BlockConfig, Mlp, SelfAttention, layer_norm, normal
+from distinctad_jax.models.layers import BlockConfig, Mlp, SelfAttention, layer_norm
+from distinctad_jax.models.linear import normal
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, UInt8
 
-from distinctad_jax.models.layers import (
-    Block,
-    BlockConfig,
-    Linear,
-    LoraConfig,
-    causal_mask,
-    layer_norm,
-    normal,
-    run_blocks,
-)
+from distinctad_jax.models.layers import Block, BlockConfig, causal_mask, layer_norm, run_blocks
+from distinctad_jax.models.linear import Linear, LoraConfig, normal
 
 # Mean and deviation of CLIP's training images, per colour channel, in 0..1.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)

@@ -12,7 +12,8 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from distinctad_jax.models.em_attention import EMAttentionConfig
-from distinctad_jax.models.layers import Linear, attend, layer_norm
+from distinctad_jax.models.layers import attend, layer_norm
+from distinctad_jax.models.linear import Linear
 
 
 class WindowAverage(nnx.Module):

@@ -22,7 +22,7 @@ from distinctad_jax.losses.distinctive import distinctive_bag, distinctive_words
 from distinctad_jax.models.bridge import BridgeConfig
 from distinctad_jax.models.em_attention import EMAttentionConfig
 from distinctad_jax.models.language import LanguageConfig
-from distinctad_jax.models.layers import NO_LORA, LoraConfig
+from distinctad_jax.models.linear import NO_LORA, LoraConfig
 from distinctad_jax.models.llama import LlamaConfig
 from distinctad_jax.models.narrator import Narrator, NarratorConfig
 from distinctad_jax.recipes.models import FEATURES, LEARNT_NAMES, check_room, take_language

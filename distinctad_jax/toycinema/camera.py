@@ -61,7 +61,9 @@ def developed(
     frames: UInt8[np.ndarray, "frames height width 3"], grade: Grade, bar: int
 ) -> UInt8[np.ndarray, "frames height width 3"]:
     """Frames, their colours mixed already, with the tones of the grade and `bar` black rows above and below."""
-    toned = grade.tones[frames]
+    # Python looks bytes up in a table five times as fast as numpy.
+    looked_up = bytearray(frames.tobytes().translate(grade.tones.tobytes()))
+    toned = np.frombuffer(looked_up, np.uint8).reshape(frames.shape)
     if bar:
         toned[:, :bar] = 0
         toned[:, -bar:] = 0
@@ -133,5 +135,5 @@ class Grain:
         grained = np.empty_like(frames)
         for frame, (plane, down, right), out in zip(frames, picks, grained, strict=True):
             noise = levels[plane, down : down + self.size[1], right : right + self.size[0]]
-            np.clip(frame.astype(np.int16) + noise[..., None], 0, 255, out=out, casting="unsafe")
+            np.clip(frame + np.repeat(noise[..., None], 3, axis=2), 0, 255, out=out, casting="unsafe")
         return grained

@@ -11,14 +11,13 @@ from distinctad_jax.models.layers import (
     Block,
     BlockConfig,
     CrossAttention,
-    Linear,
-    LoraConfig,
     Mlp,
     attend,
     dropout,
     run_blocks,
     settled,
 )
+from distinctad_jax.models.linear import Linear, LoraConfig, affine
 
 
 def test_a_low_rank_update_starts_as_nothing_and_can_learn():
@@ -31,6 +30,21 @@ def test_a_low_rank_update_starts_as_nothing_and_can_learn():
     updated.lora_b[...] = jnp.ones((2, 9))
     expected = plain(tokens) + (tokens @ updated.lora_a[...]).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(updated(tokens), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(3, 8), (8, 3)])
+def test_slopes_of_an_affine_map_are_those_of_calculus(inputs, outputs):
+    rng = np.random.default_rng(0)
+    tokens, kernel, bias, slopes = (
+        rng.normal(size=shape) for shape in ((2, 5, inputs), (inputs, outputs), (outputs,), (2, 5, outputs))
+    )
+    mapped, back = jax.vjp(affine, *map(jnp.float32, (tokens, kernel, bias)))
+    np.testing.assert_allclose(mapped, tokens @ kernel + bias, atol=1e-5)
+    rows, upstream = tokens.reshape(10, inputs), slopes.reshape(10, outputs)
+    expected = (slopes @ kernel.T, rows.T @ upstream, upstream.sum(axis=0))
+    for found, wanted in zip(back(jnp.float32(slopes)), expected, strict=True):
+        assert found.shape == wanted.shape
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 def test_a_query_with_nothing_to_see_gets_zeros_and_finite_slopes():

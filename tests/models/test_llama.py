@@ -13,7 +13,7 @@ from flax import nnx
 
 from distinctad_jax.checkpoints.llama import llama_fields, load_llama, rope_fields
 from distinctad_jax.checkpoints.weights import assemble, flat
-from distinctad_jax.models.layers import LoraConfig
+from distinctad_jax.models.linear import LoraConfig
 from distinctad_jax.models.llama import LLAMA_PRESETS, Llama, LlamaConfig
 from distinctad_jax.models.rope import RopeConfig
 from distinctad_jax.narration.decoding import DecodingConfig, decode

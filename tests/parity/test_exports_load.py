@@ -14,7 +14,7 @@ from distinctad_jax.checkpoints.weights import assemble, flat, load_weights
 from distinctad_jax.data.preprocessing import prepare_frames
 from distinctad_jax.models.aligner import Aligner, AlignerConfig
 from distinctad_jax.models.gpt2 import Gpt2, Gpt2Config
-from distinctad_jax.models.layers import LoraConfig
+from distinctad_jax.models.linear import LoraConfig
 from distinctad_jax.models.llama import Llama, LlamaConfig
 from distinctad_jax.models.rope import RopeConfig
 from distinctad_jax.models.towers import TextConfig, VisionConfig, normalise_frames

@@ -10,7 +10,7 @@ from flax import nnx
 
 from distinctad_jax.config import build, plain
 from distinctad_jax.models.gpt2 import GPT2_PRESETS
-from distinctad_jax.models.layers import LoraConfig
+from distinctad_jax.models.linear import LoraConfig
 from distinctad_jax.models.llama import LLAMA_PRESETS, LlamaConfig
 from distinctad_jax.models.narrator import Narrator, NarratorConfig
 from distinctad_jax.models.rope import RopeConfig

@@ -14,7 +14,7 @@ from distinctad_jax.checkpoints.llama import load_llama
 from distinctad_jax.checkpoints.weights import Stored, flat, load_weights
 from distinctad_jax.data.datasets import ClipRecord, write_records
 from distinctad_jax.data.features import Provenance
-from distinctad_jax.models.layers import LoraConfig
+from distinctad_jax.models.linear import LoraConfig
 from distinctad_jax.models.llama import Llama, LlamaConfig
 from distinctad_jax.models.rope import RopeConfig
 from distinctad_jax.narration.decoding import DecodingConfig

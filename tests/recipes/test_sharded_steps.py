@@ -13,7 +13,7 @@ from flax import nnx
 
 from distinctad_jax.models.aligner import Aligner, AlignerConfig
 from distinctad_jax.models.gpt2 import Gpt2Config
-from distinctad_jax.models.layers import LoraConfig
+from distinctad_jax.models.linear import LoraConfig
 from distinctad_jax.models.llama import LlamaConfig
 from distinctad_jax.models.narrator import Narrator
 from distinctad_jax.models.rope import RopeConfig

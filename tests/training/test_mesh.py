@@ -9,7 +9,7 @@ from flax import nnx
 
 from distinctad_jax.models.aligner import Aligner, AlignerConfig
 from distinctad_jax.models.gpt2 import GPT2_PRESETS, Gpt2
-from distinctad_jax.models.layers import LoraConfig
+from distinctad_jax.models.linear import LoraConfig
 from distinctad_jax.models.llama import LLAMA_PRESETS, Llama
 from distinctad_jax.models.narrator import Narrator
 from distinctad_jax.models.reconstructor import Reconstructor, ReconstructorConfig
